@@ -1,0 +1,202 @@
+"""A family of interchangeable classes: found by name, checked by signature, built from a record.
+
+Sources, optimisers, rates, transforms, learning rules and the like are each one `Family`. The check
+reads a class's own signature, so that what a document may say is written once, in the constructor:
+its argument names, its annotations and its `Annotated[int, Field(ge=1)]` bounds.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Generic, TypeVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from rillnet.errors import Fault, RequestError, suggest
+from rillnet.spec import TypedSpec
+
+T = TypeVar("T")
+
+
+class Family(Generic[T]):
+    """The members of one interchangeable family, by name.
+
+    Args:
+        kind: what a member is called in messages, "optimizer".
+        members: classes or functions by name; `package.module:Class` names others.
+
+    Example:
+        >>> family = Family("counter", {"Range": range})
+        >>> sorted(family)
+        ['Range']
+    """
+
+    def __init__(self, kind: str, members: Mapping[str, Callable[..., T]]) -> None:
+        self.kind = kind
+        self._members: dict[str, Callable[..., T]] = dict(members)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._members)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._members
+
+    def register(self, name: str, member: Callable[..., T]) -> None:
+        """Adds a member under a name that is not taken yet."""
+        if name in self._members:
+            raise RequestError(f"{self.kind} {name!r} is registered already")
+        self._members[name] = member
+
+    def find(self, name: str) -> Callable[..., T]:
+        """The member of that name, or the object at that import path.
+
+        Raises:
+            RequestError: there is none.
+        """
+        if ":" in name:
+            found: Callable[..., T] = import_path(name)
+            return found
+        if name not in self._members:
+            raise RequestError(Fault("", f"unknown {self.kind}", name, hint=suggest(name, self._members)))
+        return self._members[name]
+
+    def check(self, spec: TypedSpec, address: str, omit: tuple[str, ...] = ()) -> list[Fault]:
+        """Every fault of a record: its type, its arguments' names and values.
+
+        Args:
+            spec: the record.
+            address: where it stands, `data.source`.
+            omit: leading arguments that the caller supplies and a document may not.
+        """
+        try:
+            member = self.find(spec.type)
+        except RequestError as error:
+            return [Fault(f"{address}.type", fault.rule, fault.value, None, fault.hint) for fault in error.faults]
+        return check_arguments(member, spec.arguments, address, omit)
+
+    def build(self, spec: TypedSpec, /, *arguments: Any, **keywords: Any) -> T:
+        """The object a (checked) record describes; further arguments go to its constructor."""
+        return self.find(spec.type)(*arguments, **{**spec.arguments, **keywords})
+
+
+def import_path(path: str) -> Any:
+    """The object at `package.module:Name`.
+
+    Raises:
+        RequestError: there is no such module or it has no such name.
+    """
+    module_name, _, name = path.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise RequestError(Fault("", f"cannot import {module_name!r}: {error}")) from error
+    if not hasattr(module, name):
+        raise RequestError(Fault("", f"module {module_name!r} has no {name!r}", hint=suggest(name, vars(module))))
+    return getattr(module, name)
+
+
+def check_arguments(
+    member: Callable[..., Any], arguments: Mapping[str, Any], address: str, omit: tuple[str, ...] = ()
+) -> list[Fault]:
+    """Every fault of a call by keywords: unknown, missing and wrong arguments, by the signature."""
+    parameters = dict(signature_of(member))
+    for name in omit:
+        parameters.pop(name, None)
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    named = {n: p for n, p in parameters.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    faults = []
+    for name, value in arguments.items():
+        if name in named:
+            rule = value_rule(named[name].annotation, value)
+            if rule:
+                faults.append(Fault(f"{address}.{name}", rule, value))
+        elif not takes_any:
+            hint = suggest(name, named) or "known: " + (", ".join(named) or "none")
+            faults.append(Fault(f"{address}.{name}", "unknown key", hint=hint))
+    for name, parameter in named.items():
+        if parameter.default is parameter.empty and name not in arguments:
+            faults.append(Fault(f"{address}.{name}", "is required"))
+    return faults
+
+
+@functools.lru_cache(maxsize=4096)
+def signature_of(member: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    """The parameters of a call, with annotations resolved where they can be."""
+    try:
+        signature = inspect.signature(member)
+    except (TypeError, ValueError):
+        return {"keywords": inspect.Parameter("keywords", inspect.Parameter.VAR_KEYWORD)}
+    target = member.__init__ if inspect.isclass(member) else member  # type: ignore[misc]
+    try:
+        hints = typing.get_type_hints(target, include_extras=True)
+    except (NameError, TypeError, AttributeError):
+        hints = {}
+    return {
+        name: parameter.replace(annotation=hints.get(name, inspect.Parameter.empty))
+        for name, parameter in signature.parameters.items()
+    }
+
+
+@functools.lru_cache(maxsize=4096)
+def _adapter(annotation: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
+
+
+def value_rule(annotation: Any, value: Any) -> str:
+    """The rule that a value breaks, or nothing.
+
+    Example:
+        >>> value_rule(int, "many")
+        'must be a whole number'
+    """
+    if annotation is inspect.Parameter.empty:
+        return ""
+    try:
+        adapter = _adapter(annotation)
+    except Exception:  # an annotation that pydantic cannot read (a foreign class's) is not checked
+        return ""
+    try:
+        adapter.validate_python(value)
+    except ValidationError as error:
+        return " or ".join(dict.fromkeys(rule_of(dict(detail)) for detail in error.errors()))
+    return ""
+
+
+_RULES: dict[str, str] = {
+    "greater_than_equal": "must be at least {ge}",
+    "greater_than": "must be more than {gt}",
+    "less_than_equal": "must be at most {le}",
+    "less_than": "must be less than {lt}",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "string_type": "must be text",
+    "dict_type": "must be a mapping",
+    "model_type": "must be a mapping",
+    "model_attributes_type": "must be a mapping",
+    "list_type": "must be a list",
+    "tuple_type": "must be a list",
+    "missing": "is required",
+    "extra_forbidden": "unknown key",
+    "literal_error": "must be {expected}",
+    "none_required": "must be null",
+    "too_short": "must have at least {min_length} items",
+    "too_long": "must have at most {max_length} items",
+}
+
+
+def rule_of(detail: Mapping[str, Any]) -> str:
+    """One detail of a pydantic error in this project's words."""
+    template = _RULES.get(str(detail["type"]))
+    if template:
+        return template.format(**detail.get("ctx", {}))
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    return message[:1].lower() + message[1:]

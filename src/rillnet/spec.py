@@ -1,0 +1,374 @@
+"""Plain records of what a document says: a net, its data, how it learns, how it is run.
+
+Front ends and Python code make these records; each package validates and builds its own part from
+them. They hold numbers, words, lists and mappings only, so that they can be written out again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_serializer, model_validator
+
+NAME = re.compile(r"[A-Za-z0-9_]+")
+"""What a block, an input, a learning rule may be called."""
+
+_SOURCE = re.compile(r"(?P<block>[A-Za-z0-9_/]+)(\[(?P<output>\d+)\])?(@(?P<delay>-\d+|0))?")
+
+PHASES = ("train", "val", "test")
+Phase = Literal["train", "val", "test"]
+
+
+class Record(BaseModel):
+    """Base of all records: unknown keys are errors, values are not changed behind the user's back."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, arbitrary_types_allowed=True)
+
+
+class SourceSpec(Record):
+    """Where an input of a block comes from: which output of which block, how many frames ago.
+
+    Args:
+        block: the name of a block or of an input of the net.
+        output: which of its outputs, counted from 0; None is the first (or only) one.
+        delay: frames; 0 reads this frame.
+
+    Example:
+        >>> SourceSpec.parse("lstm[1]@-2")
+        SourceSpec(block='lstm', output=1, delay=2)
+        >>> str(SourceSpec(block="h", delay=1))
+        'h@-1'
+    """
+
+    block: str
+    output: int | None = None
+    delay: Annotated[int, Field(ge=0)] = 0
+
+    @classmethod
+    def parse(cls, text: str) -> SourceSpec:
+        """Reads `name`, `name[1]`, `name@-1` or `name[1]@-1`.
+
+        Raises:
+            ValueError: the text has another form.
+        """
+        found = _SOURCE.fullmatch(text.strip())
+        if not found:
+            raise ValueError("must be a block's name, name[output] or name@-frames")
+        output, delay = found["output"], found["delay"]
+        return cls(block=found["block"], output=None if output is None else int(output), delay=-int(delay or 0))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return dict(cls.parse(value))
+        return value
+
+    @model_serializer
+    def _to_text(self) -> str:
+        return str(self)
+
+    def __str__(self) -> str:
+        text = self.block
+        if self.output is not None:
+            text += f"[{self.output}]"
+        return text + (f"@-{self.delay}" if self.delay else "")
+
+
+class TypedSpec(Record):
+    """A member of an interchangeable family: its type's name and the arguments to build it with.
+
+    In a document it is a mapping with `type` and the arguments side by side, or the bare name.
+
+    Example:
+        >>> TypedSpec.model_validate({"type": "SGD", "lr": 0.1})
+        TypedSpec(type='SGD', arguments={'lr': 0.1})
+        >>> TypedSpec.model_validate("Cosine").model_dump()
+        {'type': 'Cosine'}
+    """
+
+    type: str
+    arguments: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_arguments(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"type": value}
+        if isinstance(value, Mapping) and not isinstance(value.get("arguments"), Mapping):
+            own = {key: item for key, item in value.items() if key in cls.model_fields and key != "arguments"}
+            own |= {alias: value[alias] for alias in cls._aliases() if alias in value}
+            rest = {key: item for key, item in value.items() if key not in own}
+            return {**own, "arguments": rest}
+        return value
+
+    @classmethod
+    def _aliases(cls) -> list[str]:
+        return [field.alias for field in cls.model_fields.values() if field.alias]
+
+    @model_serializer(mode="wrap")
+    def _side_by_side(self, handler: Any) -> dict[str, Any]:
+        dumped = handler(self)
+        arguments = dumped.pop("arguments", {})
+        kept = {key: value for key, value in dumped.items() if key == "type" or value not in (None, [], {}, False)}
+        return {**kept, **arguments}
+
+
+class InputSpec(Record):
+    """An input of a net: the shape of one example and its element type.
+
+    Args:
+        shape: sizes without the batch; `[]` is one number per example.
+        dtype: a torch element type by name.
+
+    Example:
+        >>> InputSpec.model_validate([1, 28, 28])
+        InputSpec(shape=(1, 28, 28), dtype='float32')
+    """
+
+    shape: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    dtype: Literal[
+        "float32", "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool", "complex64"
+    ] = "float32"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_shape(cls, value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return {"shape": value}
+        return value
+
+
+class ShareSpec(Record):
+    """Which parameter of which block this one is, transposed on demand (the first two dimensions)."""
+
+    of: str
+    transpose: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        return {"of": value} if isinstance(value, str) else value
+
+    @field_validator("of")
+    @classmethod
+    def _names_a_parameter(cls, value: str) -> str:
+        if "." not in value:
+            raise ValueError("must be block.parameter")
+        return value
+
+
+class BlockSpec(TypedSpec):
+    """A block: its type, the arguments of its constructor, and how it stands in the net.
+
+    Args:
+        type: a torch.nn class, a block of rillnet's, `Net` for a nested net, or `package.module:Class`.
+        sources: what it reads, `from` in a document; None is the block before it.
+        exclude: the phases it is left out of.
+        share: its parameters that are another block's, `{weight: other.weight}`.
+        initial: how its parameters are drawn, `{weight: {type: normal_, std: 0.01}, bias: 0}`.
+        shape: its output's shape, needed only where a cycle hides it.
+        repeat: how many copies stand one after another.
+        arguments: all other keys.
+    """
+
+    sources: list[SourceSpec] | None = Field(default=None, alias="from")
+    exclude: list[Phase] = Field(default_factory=list)
+    share: dict[str, ShareSpec] = Field(default_factory=dict)
+    initial: dict[str, Any] = Field(default_factory=dict)
+    shape: tuple[int, ...] | None = None
+    repeat: Annotated[int, Field(ge=1)] | None = None
+
+    @field_validator("sources", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str | Mapping | SourceSpec) else value
+
+    @field_validator("exclude", mode="before")
+    @classmethod
+    def _one_phase(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
+    @model_serializer(mode="wrap")
+    def _as_document(self, handler: Any) -> dict[str, Any]:
+        dumped = handler(self)
+        dumped = dumped if "type" in dumped else {"type": self.type, **dumped}
+        arguments = dumped.pop("arguments", {})
+        sources = dumped.pop("sources", None)
+        document = {"type": dumped.pop("type")}
+        if sources is not None:
+            document["from"] = sources[0] if len(sources) == 1 else sources
+        document |= {key: value for key, value in dumped.items() if value not in (None, [], {})}
+        return {**document, **arguments}
+
+
+class NetSpec(Record):
+    """A net: its inputs and its blocks, in order.
+
+    Args:
+        name: what it is called.
+        inputs: by name; the first is what a first block without `from` reads.
+        blocks: by name, in order.
+        outputs: what a nested net sends on; the last block if empty.
+    """
+
+    name: str = "net"
+    inputs: dict[str, InputSpec] = Field(default_factory=dict)
+    blocks: dict[str, BlockSpec] = Field(default_factory=dict)
+    outputs: list[SourceSpec] = Field(default_factory=list)
+
+    @field_validator("outputs", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
+
+class RolloutSpec(Record):
+    """A rollout: a policy by name, or delays edge by edge on top of one.
+
+    Args:
+        default: `sequential`, `streaming`, or the delay of every edge that `delays` does not name.
+        delays: frames by edge, `{"a->b": 2}`.
+        align: lengthen the shorter of two joining paths until they are equally long.
+    """
+
+    default: Literal["sequential", "streaming"] | Annotated[int, Field(ge=0)] = "sequential"
+    delays: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
+    align: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_word(cls, value: Any) -> Any:
+        return {"default": value} if isinstance(value, str | int) else value
+
+
+class DataSpec(Record):
+    """What the net sees: a source and how its examples are drawn into batches.
+
+    Args:
+        source: where examples come from.
+        batch_size: examples per step.
+        evaluation_batch_size: examples per batch when evaluating; batch_size if None.
+        shuffle: draw a new order every epoch.
+        drop_last: leave out a short last batch while training.
+        validation: how many training examples (or which fraction) are held out as the val phase.
+        prepare: transforms of every phase (rescale, whiten ...), in order.
+        augment: random transforms of the train phase (crop, flip ...), in order, before `prepare`.
+        workers: processes that decode files; 0 decodes in the run's own process.
+    """
+
+    source: TypedSpec
+    batch_size: Annotated[int, Field(ge=1)] = 128
+    evaluation_batch_size: Annotated[int, Field(ge=1)] | None = None
+    shuffle: bool = True
+    drop_last: bool = False
+    validation: Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0, lt=1)] = 0
+    prepare: list[TypedSpec] = Field(default_factory=list)
+    augment: list[TypedSpec] = Field(default_factory=list)
+    workers: Annotated[int, Field(ge=0)] = 0
+
+
+class CheckpointSpec(Record):
+    """When a run is saved and what is kept.
+
+    Args:
+        every: a trigger, `1 epoch` or `500 steps`; the end of a run is always saved.
+        keep: how many of the newest are kept.
+        best: a metric; the checkpoint with its best value is kept besides.
+        mode: whether the best value is the largest or the smallest; None tells by the metric's name.
+    """
+
+    every: str = "1 epoch"
+    keep: Annotated[int, Field(ge=1)] = 3
+    best: str | None = None
+    mode: Literal["max", "min"] | None = None
+
+
+class EvaluateSpec(Record):
+    """When a running net is evaluated, and on what.
+
+    Args:
+        every: a trigger, or `never`.
+        phase: `val` or `test`; None takes val where there is such data and test otherwise.
+    """
+
+    every: str = "1 epoch"
+    phase: Literal["val", "test"] | None = None
+
+
+class EarlyStoppingSpec(Record):
+    """Ends a run when a metric no longer improves.
+
+    Args:
+        metric: a metric of the evaluation, such as `accuracy`.
+        patience: evaluations without improvement that are waited for.
+        mode: `max`, `min`; None tells by the metric's name.
+        min_delta: what counts as an improvement.
+    """
+
+    metric: str
+    patience: Annotated[int, Field(ge=1)] = 3
+    mode: Literal["max", "min"] | None = None
+    min_delta: Annotated[float, Field(ge=0)] = 0.0
+
+
+class ExecutionSpec(Record):
+    """How a net is executed; None is measured (or left at torch's default with `eager`).
+
+    Args:
+        compile: run frames through torch.compile.
+        memory_format: layout of image tensors.
+        optimizer: which implementation of the optimiser's step.
+        threads: threads of one process.
+    """
+
+    compile: bool | None = None
+    memory_format: Literal["contiguous", "channels_last"] | None = None
+    optimizer: Literal["single", "foreach", "fused"] | None = None
+    threads: Annotated[int, Field(ge=1)] | None = None
+
+
+class RunSpec(Record):
+    """How long, where and how exactly a run goes; one of epochs, steps, frames says how long."""
+
+    epochs: Annotated[int, Field(ge=1)] | None = None
+    steps: Annotated[int, Field(ge=1)] | None = None
+    frames: Annotated[int, Field(ge=1)] | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    device: str = "auto"
+    execution: Literal["auto", "eager", "compiled"] | ExecutionSpec = "auto"
+    precision: Literal["fp32", "bf16", "fp16", "fp64"] = "fp32"
+    checkpoint: CheckpointSpec = Field(default_factory=CheckpointSpec)
+    evaluate: EvaluateSpec = Field(default_factory=EvaluateSpec)
+    early_stopping: EarlyStoppingSpec | None = None
+    average: Annotated[float, Field(gt=0, lt=1)] | None = None
+    log: str = "50 steps"
+    extensions: list[TypedSpec] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _one_length(self) -> RunSpec:
+        if sum(length is not None for length in (self.epochs, self.steps, self.frames)) > 1:
+            raise ValueError("must have only one of epochs, steps and frames")
+        return self
+
+
+class ExperimentSpec(Record):
+    """The document that says all of an experiment."""
+
+    experiment: str = "experiment"
+    net: NetSpec
+    rollout: RolloutSpec = Field(default_factory=RolloutSpec)
+    data: DataSpec | None = None
+    learning: dict[str, TypedSpec] = Field(default_factory=dict)
+    placement: dict[str, Any] = Field(default_factory=dict)
+    observe: list[TypedSpec] = Field(default_factory=list)
+    run: RunSpec = Field(default_factory=RunSpec)
+
+    @field_validator("experiment")
+    @classmethod
+    def _names_a_directory(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", value):
+            raise ValueError("must be letters, digits, '.', '_' and '-' only, as it names a directory")
+        return value

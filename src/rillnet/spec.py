@@ -10,15 +10,38 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_serializer, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 NAME = re.compile(r"[A-Za-z0-9_]+")
 """What a block, an input, a learning rule may be called."""
 
 _SOURCE = re.compile(r"(?P<block>[A-Za-z0-9_/]+)(\[(?P<output>\d+)\])?(@(?P<delay>-\d+|0))?")
+_SOURCE_RULE = "must be a block's name, name[output] or name@-frames"
 
 PHASES = ("train", "val", "test")
 Phase = Literal["train", "val", "test"]
+
+
+def _is_name(value: str) -> str:
+    if not NAME.fullmatch(value):
+        raise ValueError("must be letters, digits and _ only")
+    return value
+
+
+# Strict, as a document's `on`, "3" and 3.0 are a word, a text and a fraction: none of them is read as another kind.
+Name = Annotated[str, AfterValidator(_is_name)]
+Natural = Annotated[int, Field(ge=0, strict=True)]
+Count = Annotated[int, Field(ge=1, strict=True)]
+Flag = Annotated[bool, Field(strict=True)]
 
 
 class Record(BaseModel):
@@ -43,8 +66,8 @@ class SourceSpec(Record):
     """
 
     block: str
-    output: int | None = None
-    delay: Annotated[int, Field(ge=0)] = 0
+    output: Natural | None = None
+    delay: Natural = 0
 
     @classmethod
     def parse(cls, text: str) -> SourceSpec:
@@ -55,7 +78,7 @@ class SourceSpec(Record):
         """
         found = _SOURCE.fullmatch(text.strip())
         if not found:
-            raise ValueError("must be a block's name, name[output] or name@-frames")
+            raise ValueError(_SOURCE_RULE)
         output, delay = found["output"], found["delay"]
         return cls(block=found["block"], output=None if output is None else int(output), delay=-int(delay or 0))
 
@@ -64,6 +87,8 @@ class SourceSpec(Record):
     def _from_text(cls, value: Any) -> Any:
         if isinstance(value, str):
             return dict(cls.parse(value))
+        if not isinstance(value, Mapping | cls):
+            raise ValueError(_SOURCE_RULE)
         return value
 
     @model_serializer
@@ -97,6 +122,8 @@ class TypedSpec(Record):
     def _gather_arguments(cls, value: Any) -> Any:
         if isinstance(value, str):
             return {"type": value}
+        if not isinstance(value, Mapping | TypedSpec):
+            raise ValueError("must be a type's name, or a mapping with type and arguments")
         if isinstance(value, Mapping) and not isinstance(value.get("arguments"), Mapping):
             own = {key: item for key, item in value.items() if key in cls.model_fields and key != "arguments"}
             own |= {alias: value[alias] for alias in cls._aliases() if alias in value}
@@ -128,7 +155,7 @@ class InputSpec(Record):
         InputSpec(shape=(1, 28, 28), dtype='float32')
     """
 
-    shape: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    shape: tuple[Count, ...] = ()
     dtype: Literal[
         "float32", "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool", "complex64"
     ] = "float32"
@@ -138,6 +165,8 @@ class InputSpec(Record):
     def _from_shape(cls, value: Any) -> Any:
         if isinstance(value, list | tuple):
             return {"shape": value}
+        if not isinstance(value, Mapping | cls):
+            raise ValueError("must be a shape such as [1, 28, 28], or a mapping with shape and dtype")
         return value
 
 
@@ -145,12 +174,16 @@ class ShareSpec(Record):
     """Which parameter of which block this one is, transposed on demand (the first two dimensions)."""
 
     of: str
-    transpose: bool = False
+    transpose: Flag = False
 
     @model_validator(mode="before")
     @classmethod
     def _from_text(cls, value: Any) -> Any:
-        return {"of": value} if isinstance(value, str) else value
+        if isinstance(value, str):
+            return {"of": value}
+        if not isinstance(value, Mapping | cls):
+            raise ValueError("must be block.parameter, or a mapping with of and transpose")
+        return value
 
     @field_validator("of")
     @classmethod
@@ -178,8 +211,21 @@ class BlockSpec(TypedSpec):
     exclude: list[Phase] = Field(default_factory=list)
     share: dict[str, ShareSpec] = Field(default_factory=dict)
     initial: dict[str, Any] = Field(default_factory=dict)
-    shape: tuple[int, ...] | None = None
-    repeat: Annotated[int, Field(ge=1)] | None = None
+    shape: tuple[Count, ...] | None = None
+    repeat: Count | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_blocks_is_a_net(cls, value: Any) -> Any:
+        if isinstance(value, Mapping) and "blocks" in value and "type" not in value:
+            return {"type": "Net", **value}
+        return value
+
+    @model_validator(mode="after")
+    def _check_inside(self) -> BlockSpec:
+        if self.type == "Net":
+            NestedSpec.model_validate(self.arguments)
+        return self
 
     @field_validator("sources", mode="before")
     @classmethod
@@ -204,6 +250,25 @@ class BlockSpec(TypedSpec):
         return {**document, **arguments}
 
 
+class NestedSpec(Record):
+    """The arguments of a block of type `Net`; its blocks may be nets again.
+
+    Args:
+        blocks: by name, in order.
+        inputs: the names that its blocks read its sources by; the first is what a first block without `from` reads.
+        outputs: what it sends on; the last block if empty.
+    """
+
+    blocks: dict[Name, BlockSpec]
+    inputs: list[Name] = Field(default_factory=list)
+    outputs: list[SourceSpec] = Field(default_factory=list)
+
+    @field_validator("inputs", "outputs", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str | Mapping | SourceSpec) else value
+
+
 class NetSpec(Record):
     """A net: its inputs and its blocks, in order.
 
@@ -215,14 +280,14 @@ class NetSpec(Record):
     """
 
     name: str = "net"
-    inputs: dict[str, InputSpec] = Field(default_factory=dict)
-    blocks: dict[str, BlockSpec] = Field(default_factory=dict)
+    inputs: dict[Name, InputSpec] = Field(default_factory=dict)
+    blocks: dict[Name, BlockSpec] = Field(default_factory=dict)
     outputs: list[SourceSpec] = Field(default_factory=list)
 
     @field_validator("outputs", mode="before")
     @classmethod
     def _one_or_many(cls, value: Any) -> Any:
-        return [value] if isinstance(value, str) else value
+        return [value] if isinstance(value, str | Mapping | SourceSpec) else value
 
 
 class RolloutSpec(Record):
@@ -234,14 +299,18 @@ class RolloutSpec(Record):
         align: lengthen the shorter of two joining paths until they are equally long.
     """
 
-    default: Literal["sequential", "streaming"] | Annotated[int, Field(ge=0)] = "sequential"
-    delays: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
-    align: bool = False
+    default: Literal["sequential", "streaming"] | Natural = "sequential"
+    delays: dict[str, Natural] = Field(default_factory=dict)
+    align: Flag = False
 
     @model_validator(mode="before")
     @classmethod
     def _from_word(cls, value: Any) -> Any:
-        return {"default": value} if isinstance(value, str | int) else value
+        if isinstance(value, str | int):
+            return {"default": value}
+        if not isinstance(value, Mapping | cls):
+            raise ValueError("must be sequential, streaming, or a mapping with default, delays and align")
+        return value
 
 
 class DataSpec(Record):
@@ -260,14 +329,22 @@ class DataSpec(Record):
     """
 
     source: TypedSpec
-    batch_size: Annotated[int, Field(ge=1)] = 128
-    evaluation_batch_size: Annotated[int, Field(ge=1)] | None = None
-    shuffle: bool = True
-    drop_last: bool = False
+    batch_size: Count = 128
+    evaluation_batch_size: Count | None = None
+    shuffle: Flag = True
+    drop_last: Flag = False
     validation: Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0, lt=1)] = 0
     prepare: list[TypedSpec] = Field(default_factory=list)
     augment: list[TypedSpec] = Field(default_factory=list)
-    workers: Annotated[int, Field(ge=0)] = 0
+    workers: Natural = 0
+
+    @field_validator("validation", mode="before")
+    @classmethod
+    def _number_or_fraction(cls, value: Any) -> Any:
+        whole = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+        if not whole and not (isinstance(value, float) and 0 <= value < 1):
+            raise ValueError("must be a whole number of examples, or a fraction of them below 1")
+        return value
 
 
 class CheckpointSpec(Record):
@@ -281,7 +358,7 @@ class CheckpointSpec(Record):
     """
 
     every: str = "1 epoch"
-    keep: Annotated[int, Field(ge=1)] = 3
+    keep: Count = 3
     best: str | None = None
     mode: Literal["max", "min"] | None = None
 
@@ -309,9 +386,9 @@ class EarlyStoppingSpec(Record):
     """
 
     metric: str
-    patience: Annotated[int, Field(ge=1)] = 3
+    patience: Count = 3
     mode: Literal["max", "min"] | None = None
-    min_delta: Annotated[float, Field(ge=0)] = 0.0
+    min_delta: Annotated[float, Field(ge=0, strict=True)] = 0.0
 
 
 class ExecutionSpec(Record):
@@ -324,34 +401,36 @@ class ExecutionSpec(Record):
         threads: threads of one process.
     """
 
-    compile: bool | None = None
+    compile: Flag | None = None
     memory_format: Literal["contiguous", "channels_last"] | None = None
     optimizer: Literal["single", "foreach", "fused"] | None = None
-    threads: Annotated[int, Field(ge=1)] | None = None
+    threads: Count | None = None
 
 
 class RunSpec(Record):
     """How long, where and how exactly a run goes; one of epochs, steps, frames says how long."""
 
-    epochs: Annotated[int, Field(ge=1)] | None = None
-    steps: Annotated[int, Field(ge=1)] | None = None
-    frames: Annotated[int, Field(ge=1)] | None = None
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    epochs: Count | None = None
+    steps: Count | None = None
+    frames: Count | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**63, strict=True)] = 0
     device: str = "auto"
     execution: Literal["auto", "eager", "compiled"] | ExecutionSpec = "auto"
     precision: Literal["fp32", "bf16", "fp16", "fp64"] = "fp32"
     checkpoint: CheckpointSpec = Field(default_factory=CheckpointSpec)
     evaluate: EvaluateSpec = Field(default_factory=EvaluateSpec)
     early_stopping: EarlyStoppingSpec | None = None
-    average: Annotated[float, Field(gt=0, lt=1)] | None = None
+    average: Annotated[float, Field(gt=0, lt=1, strict=True)] | None = None
     log: str = "50 steps"
     extensions: list[TypedSpec] = Field(default_factory=list)
 
-    @model_validator(mode="after")
-    def _one_length(self) -> RunSpec:
-        if sum(length is not None for length in (self.epochs, self.steps, self.frames)) > 1:
-            raise ValueError("must have only one of epochs, steps and frames")
-        return self
+    @field_validator("steps", "frames")
+    @classmethod
+    def _one_length(cls, value: int | None, info: ValidationInfo) -> int | None:
+        other = next((name for name in ("epochs", "steps") if info.data.get(name) is not None), None)
+        if value is not None and other not in (None, info.field_name):
+            raise ValueError(f"must not stand beside {other}: one of epochs, steps and frames says how long")
+        return value
 
 
 class ExperimentSpec(Record):
@@ -361,7 +440,7 @@ class ExperimentSpec(Record):
     net: NetSpec
     rollout: RolloutSpec = Field(default_factory=RolloutSpec)
     data: DataSpec | None = None
-    learning: dict[str, TypedSpec] = Field(default_factory=dict)
+    learning: dict[Name, TypedSpec] = Field(default_factory=dict)
     placement: dict[str, Any] = Field(default_factory=dict)
     observe: list[TypedSpec] = Field(default_factory=list)
     run: RunSpec = Field(default_factory=RunSpec)

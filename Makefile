@@ -1,0 +1,78 @@
+# Set-up, demonstration, tests and checks; `make help` lists the targets.
+#
+#   PYTHON=python3.12     the interpreter that the environment is made with, 3.11 or later
+#   JOBS=4                test processes
+#   ARGS="-k feed -x"     more arguments for pytest
+#   PIP_FLAGS=...         more arguments for pip, such as --extra-index-url https://download.pytorch.org/whl/cpu
+
+PYTHON ?= python3
+JOBS ?= 2
+ARGS ?=
+PIP_FLAGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input $(PIP_FLAGS) -c constraints.txt
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test test-fast check lint types contracts clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+setup: $(VENV)/.dev  ## make .venv with everything that development needs
+
+demo: $(VENV)/.run  ## train a small net on real handwritten digits: under a minute, no download of data
+	@$(BIN)/rillnet run examples/00_digits.yaml
+	@printf '%s\n' '' 'What next:' \
+	  '  source $(BIN)/activate                       puts the command rillnet on your path' \
+	  '  rillnet show examples/00_digits.yaml          what was trained: blocks, shapes, parameters' \
+	  '  rillnet run examples/01_lenet_mnist.yaml      LeNet on MNIST' \
+	  '  rillnet --help                                everything else; README.md tells the story'
+
+test: $(VENV)/.dev  ## the whole test suite
+	@$(PYTEST) $(ARGS)
+
+test-fast: $(VENV)/.dev  ## the test suite without the slow tests
+	@$(PYTEST) -m "not slow" $(ARGS)
+
+check: lint types contracts  ## style, types and which package may import which
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+contracts: $(VENV)/.dev
+	$(BIN)/lint-imports
+
+clean:  ## remove the environment and all caches; runs and data stay
+	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The environment, in three steps. Each leaves a file behind, so that a second call installs nothing.
+
+$(VENV)/constraints.txt: constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed: name another with make PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "rillnet needs Python 3.11 or later, and $(PYTHON) is `$(PYTHON) -V`: name another with make PYTHON=..." >&2; exit 1; }
+	@echo "making $(VENV) with `$(PYTHON) -V`"
+	@$(PYTHON) -m venv $(VENV)
+	@echo "installing `grep '^torch' constraints.txt` (once; it is large)"
+	@$(INSTALL) -r constraints.txt
+	@cp constraints.txt $@
+
+$(VENV)/.run: $(VENV)/constraints.txt pyproject.toml
+	@echo "installing rillnet"
+	@$(INSTALL) --editable '.[data,observe]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/constraints.txt pyproject.toml
+	@echo "installing rillnet and what its tests need"
+	@$(INSTALL) --editable '.[data,observe,dev]'
+	@touch $(VENV)/.run $@

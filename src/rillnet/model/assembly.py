@@ -1,0 +1,370 @@
+"""How a net comes together: blocks built as soon as what they read is known, in whatever order they come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from rillnet.errors import Fault, RequestError, suggest
+from rillnet.model.block import Block, check_phases, parse_sources, provisional_output
+from rillnet.model.building import build_block, check_initial, draw_module, infer_output
+from rillnet.model.graph import ZeroDelayCycleError
+from rillnet.model.registry import check_block, check_arguments
+from rillnet.model.shapes import Output, Signature, pick, shape_error
+from rillnet.spec import NAME, BlockSpec, NetSpec, ShareSpec, SourceSpec
+
+if TYPE_CHECKING:
+    from rillnet.model.net import Net
+
+Read = list[tuple[str, Output]]
+
+
+def declare(net: Net, block: Block, module: nn.Module | None) -> None:
+    """Puts a block into a net, to be built when what it reads is known."""
+    net.blocks[block.name] = block
+    net._modules[block.name] = module
+    net.pending[block.name] = None
+    net.forget_plans()
+
+
+def assemble(net: Net, record: NetSpec) -> None:
+    """Fills a net from its record.
+
+    Raises:
+        RequestError: holds every fault found, in the order of the record.
+    """
+    faults: list[Fault] = []
+    failed: set[str] = set()
+    names = list(record.blocks)
+    for position, (name, spec) in enumerate(record.blocks.items()):
+        found = _declare_from(net, name, spec, names[position - 1] if position else None, set(names))
+        if found:
+            faults += found
+            failed.add(name)
+    try:
+        net.order()
+    except ZeroDelayCycleError as error:
+        rule = f"the cycle {error} has no delay; give one of its edges a delay of at least 1, as in from: name@-1"
+        faults.append(Fault(f"{net.address}/{error.cycle[0]}", rule))
+        failed |= set(error.cycle)
+    faults += resolve(net, partial=False, failed=failed)
+    faults += [f for f in check_phases(list(net.blocks.values()), net._modules) if f not in faults]
+    net.output_sources = list(record.outputs)
+    for source in record.outputs:
+        if source.block not in net.blocks:
+            hint = suggest(source.block, net.blocks)
+            faults.append(Fault(f"{net.address}.outputs", "unknown block", source.block, hint=hint))
+    if not record.blocks:
+        faults.append(Fault(f"{net.address}.blocks", "a net needs at least one block"))
+    if faults:
+        raise RequestError(list(dict.fromkeys(faults)))
+
+
+def _declare_from(net: Net, name: str, spec: BlockSpec, before: str | None, names: set[str]) -> list[Fault]:
+    address = f"{net.address}/{name}"
+    faults = []
+    if not NAME.fullmatch(name):
+        faults.append(Fault(address, "a name of a block must be letters, digits and _ only"))
+    if name in net.inputs:
+        faults.append(Fault(address, "the name is taken by an input; names are unique in a net"))
+    sources = spec.sources
+    if sources is None:
+        first = before or next(iter(net.inputs), None)
+        if first is None:
+            faults.append(Fault(address, "there is nothing before it to read: give the net an input, or a source"))
+        sources = [SourceSpec(block=first)] if first else []
+    known = [*net.inputs, *names]
+    for source in sources:
+        if source.block not in known:
+            hint = suggest(source.block, known)
+            faults.append(Fault(f"{address}.from", "unknown source", source.block, hint=hint))
+    if spec.type != "Net":
+        faults += check_block(spec, address, trust=net.trust)
+        faults += check_initial(spec.initial, address)
+    declare(net, Block(name, list(sources), frozenset(spec.exclude), spec, None, dict(spec.share)), None)
+    return faults
+
+
+def resolve(net: Net, *, partial: bool, failed: set[str] | None = None) -> list[Fault]:
+    """Builds every pending block whose sources are known, and those behind it.
+
+    Args:
+        net: the net.
+        partial: whether blocks may stay pending because what they read is still to come.
+        failed: blocks with faults of their own, and then those behind them; added to.
+    """
+    faults: list[Fault] = []
+    failed = set() if failed is None else failed
+    while _build_ready(net, failed, faults) or _assume_one(net, failed):
+        pass
+    faults += _apply_ties(net, partial, failed)
+    if not partial:
+        faults += _stuck(net, failed)
+    return faults
+
+
+def _build_ready(net: Net, failed: set[str], faults: list[Fault]) -> bool:
+    progress = False
+    for name in list(net.pending):
+        read = None if name in failed else _read(net, net.blocks[name])
+        if read is None:
+            continue
+        progress = True
+        try:
+            _build(net, net.blocks[name], read)
+        except RequestError as error:
+            faults += error.faults
+            failed.add(name)
+            continue
+        del net.pending[name]
+    return progress
+
+
+def _read(net: Net, block: Block) -> Read | None:
+    """What a block reads, or None while some of it is unknown."""
+    found: Read = []
+    for source in block.sources:
+        output = _output_of(net, source.block)
+        if output is None:
+            return None
+        try:
+            found.append((str(source), pick(output, source.output)))
+        except IndexError:
+            rule = f"has {len(output) if isinstance(output, tuple) else 1} outputs, counted from 0"
+            fault = Fault(f"{net.address}/{block.name}.from", f"{source.block!r} {rule}", str(source))
+            raise RequestError(fault) from None
+    return found
+
+
+def _output_of(net: Net, name: str) -> Output | None:
+    if name in net.inputs:
+        return net.inputs[name]
+    return net.blocks[name].output if name in net.blocks else None
+
+
+def _build(net: Net, block: Block, read: Read) -> None:
+    address = f"{net.address}/{block.name}"
+    module = net._modules[block.name]
+    assumed = block.output
+    if module is not None:
+        output = infer_output(module, address, type(module).__name__, read)
+    elif block.spec is not None and (block.spec.type == "Net" or block.spec.repeat):
+        module = _nested(net, block.spec, block.name, read)
+        output = module.sent({name: inner.output for name, inner in module.blocks.items()})
+    else:
+        assert block.spec is not None
+        module, output = build_block(
+            block.spec, address, read, seed=net.seed, device=net.device, trust=net.trust, known=net.inferred
+        )
+    if assumed is not None and pick(assumed, None) != pick(output, None):
+        rule = f"the cycle it is in gives it the shape {assumed}, but it sends {output}"
+        raise RequestError(Fault(f"{address}.shape", rule))
+    net._modules[block.name] = module
+    block.output = output
+    net.untied.extend((block.name, own, tie) for own, tie in block.ties.items())
+
+
+def _nested(net: Net, spec: BlockSpec, name: str, read: Read) -> Net:
+    """A net as a block: its inputs are what the block reads."""
+    address = f"{net.address}/{name}"
+    if spec.repeat:
+        one = spec.model_copy(update={"sources": None, "exclude": [], "repeat": None})
+        record = NetSpec(blocks={str(number): one for number in range(1, spec.repeat + 1)})
+        inputs = ["input", *(f"input{port}" for port in range(1, len(read)))]
+        if len(read) > 1:
+            record.blocks["1"] = one.model_copy(update={"sources": [SourceSpec(block=i) for i in inputs]})
+    else:
+        faults = check_arguments(NetSpec, spec.arguments, address, omit=("name",))
+        if faults:
+            raise RequestError(faults)
+        listed = spec.arguments.get("inputs", ["input"])
+        inputs = [listed] if isinstance(listed, str) else list(listed)
+        inner = {key: value for key, value in spec.arguments.items() if key != "inputs"}
+        record = NetSpec.model_validate({"name": name, **inner})
+        if len(inputs) != len(read):
+            rule = f"must name its {len(read)} inputs, as it reads {', '.join(source for source, _ in read)}"
+            raise RequestError(Fault(f"{address}.inputs", rule, inputs))
+    nested = type(net)(name, None, seed=net.seed, device=net.device, trust=net.trust)
+    nested.address = address
+    nested.inputs = {name: output for name, (_, output) in zip(inputs, read, strict=True)}
+    nested.inferred = net.inferred
+    assemble(nested, record)
+    return nested
+
+
+def _assume_one(net: Net, failed: set[str]) -> bool:
+    """In a cycle: takes one block's output as declared, or as that of the sources known so far."""
+    for name in net.pending:
+        block = net.blocks[name]
+        if name in failed or block.output is not None:
+            continue
+        module = net._modules[name]
+        kind = block.spec.type if block.spec is not None else type(module).__name__
+        known = [(_output_of(net, source.block), source.output) for source in block.sources]
+        output = provisional_output(block.spec, kind, [pick(o, index) for o, index in known if o is not None])
+        if output is not None:
+            block.output = output
+            return True
+    return False
+
+
+def _stuck(net: Net, failed: set[str]) -> list[Fault]:
+    """Faults for blocks that are still pending, unless they only wait for one with a fault of its own."""
+    faults = []
+    blocked = set(failed)
+    grew = True
+    while grew:
+        behind = {n for n in net.pending if any(source.block in blocked for source in net.blocks[n].sources)}
+        grew = not behind <= blocked
+        blocked |= behind
+    for name in net.pending:
+        if name in blocked:
+            continue
+        address = f"{net.address}/{name}"
+        missing = [s.block for s in net.blocks[name].sources if _output_of(net, s.block) is None]
+        unknown = [block for block in missing if block not in net.blocks]
+        if unknown:
+            faults.append(Fault(f"{address}.from", "unknown source", unknown[0], hint=suggest(unknown[0], net.blocks)))
+        else:
+            rule = f"its shape cannot be told, as it is in a cycle with {missing[0]!r}; give one of them a shape: [...]"
+            faults.append(Fault(address, rule))
+    return faults
+
+
+def recheck(net: Net, name: str) -> list[Fault]:
+    """Faults of a block whose sources have changed, and of all behind it whose inputs change with it."""
+    block = net.blocks[name]
+    try:
+        read = _read(net, block)
+        module = net._modules[name]
+        if read is None or module is None:
+            net.pending[name] = None
+            return resolve(net, partial=True)
+        output = infer_output(module, f"{net.address}/{name}", type(module).__name__, read)
+    except RequestError as error:
+        return error.faults
+    if pick(output, None) != pick(block.output, None):
+        rule = f"would send {output} instead of {block.output}, which is what the blocks behind it were built for"
+        return [Fault(f"{net.address}/{name}", rule)]
+    return []
+
+
+# --- parameters ---------------------------------------------------------------------------------
+
+
+def _holder(module: nn.Module, path: str) -> tuple[nn.Module, str]:
+    """The submodule that owns a parameter, and the parameter's own name there."""
+    head, _, name = path.rpartition(".")
+    return module.get_submodule(head), name
+
+
+def _apply_ties(net: Net, partial: bool, failed: set[str]) -> list[Fault]:
+    faults = []
+    waiting = []
+    for name, own, tie in net.untied:
+        other, _, parameter = tie.of.rpartition(".")
+        head = other.split("/")[0].split(".")[0]
+        if head in net.blocks and (head in net.pending or net._modules[head] is None):
+            if head not in failed:
+                waiting.append((name, own, tie))
+            continue
+        address = f"{net.address}/{name}.share.{own}"
+        if head not in net.blocks:
+            if partial:
+                waiting.append((name, own, tie))
+            else:
+                faults.append(Fault(address, "unknown block", head, hint=suggest(head, net.blocks)))
+            continue
+        faults += _tie(net, name, own, tie, address)
+    net.untied[:] = waiting
+    return faults
+
+
+def _tie(net: Net, name: str, own: str, tie: ShareSpec, address: str) -> list[Fault]:
+    try:
+        other, other_name = owner(net, tie.of)
+        source = other._parameters[other_name]
+    except (AttributeError, KeyError, RequestError):
+        return [Fault(address, "unknown parameter", tie.of)]
+    try:
+        holder, own_name = _holder(net[name], own)
+        target = holder._parameters[own_name]
+    except (AttributeError, KeyError):
+        known = ", ".join(n for n, _ in net[name].named_parameters()) or "none"
+        return [Fault(address, f"{name!r} has no parameter {own!r}; known: {known}")]
+    if source is None or target is None:
+        return [Fault(address, f"{tie.of!r} or {own!r} is switched off")]
+    shape = (*source.shape[:2][::-1], *source.shape[2:]) if tie.transpose else tuple(source.shape)
+    if shape != tuple(target.shape):
+        rule = f"{tie.of} is {list(source.shape)}{' transposed' if tie.transpose else ''}, {own} is {list(target.shape)}"
+        return [Fault(address, f"shapes must be equal: {rule}")]
+    if tie.transpose:
+        del holder._parameters[own_name]
+        net.blocks[name].ties = {**net.blocks[name].ties, own: tie}
+    else:
+        holder._parameters[own_name] = source
+        net.blocks[name].ties = {key: value for key, value in net.blocks[name].ties.items() if key != own}
+    net.forget_plans()
+    return []
+
+
+def owner(net: Net, path: str) -> tuple[nn.Module, str]:
+    """The module that owns `block.parameter`, with nested parts after dots or slashes, and its name there."""
+    parts = path.replace("/", ".").split(".")
+    return net.get_submodule(".".join(parts[:-1])), parts[-1]
+
+
+def call_tied(net: Net, module: nn.Module, ties: Sequence[tuple[str, str, str]], read: Sequence[Any]) -> Any:
+    """Calls a module with other blocks' transposed parameters in the place of its own."""
+    holders = []
+    for own, other, name in ties:
+        source_module, source_name = owner(net, f"{other}.{name}")
+        holder, own_name = _holder(module, own)
+        setattr(holder, own_name, getattr(source_module, source_name).transpose(0, 1))
+        holders.append((holder, own_name))
+    try:
+        return module(*read)
+    finally:
+        for holder, own_name in holders:  # a non-leaf tensor left behind could not be copied with the net
+            delattr(holder, own_name)
+
+
+def draw(net: Net) -> None:
+    """Draws every described block's parameters and buffers from the net's seed, in place."""
+    with torch.no_grad():
+        for name, block in net.blocks.items():
+            module = net._modules[name]
+            if isinstance(module, type(net)):
+                module.draw(net.seed)
+            elif block.spec is not None and module is not None:
+                own = {**(block.spec.share if block.spec else {}), **block.ties}
+                fresh = draw_module(block.spec, f"{net.address}/{name}", _read_or_fail(net, block), net.seed, net.trust)
+                state = {key: value for key, value in fresh.state_dict().items() if key not in own}
+                module.load_state_dict(state, strict=False)
+
+
+def materialise(net: Net, device: torch.device | str) -> None:
+    """Allocates and draws the parameters of a net that was described on the meta device."""
+    net.device = torch.device(device)
+    for name, block in net.blocks.items():
+        module = net._modules[name]
+        if isinstance(module, type(net)):
+            materialise(module, device)
+        elif block.spec is not None:
+            read = _read_or_fail(net, block)
+            drawn = draw_module(block.spec, f"{net.address}/{name}", read, net.seed, net.trust)
+            net._modules[name] = drawn.to(device)
+            net.untied.extend((name, own, tie) for own, tie in {**block.spec.share, **block.ties}.items())
+    faults = _apply_ties(net, False, set())
+    if faults:
+        raise RequestError(faults)
+
+
+def _read_or_fail(net: Net, block: Block) -> Read:
+    read = _read(net, block)
+    if read is None:
+        raise shape_error(f"{net.address}/{block.name}", block.name, [], RuntimeError("its sources are unknown"))
+    return read

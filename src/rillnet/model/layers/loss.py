@@ -1,0 +1,121 @@
+"""Losses as blocks: the mean over the examples of a batch, and sums that are exact over a split."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional
+
+from rillnet.model.layers.metrics import Metric
+
+
+class Loss(Metric):
+    """Base of losses: `total` over a batch, divided by how many terms count."""
+
+    def total(self, *inputs: Tensor) -> Tensor:
+        """The sum of the loss over the batch."""
+        raise TypeError(f"{type(self).__name__} must define total")
+
+    def count(self, *inputs: Tensor) -> float:
+        """How many terms the total has; by default the first input's examples."""
+        return float(inputs[0].shape[0])
+
+    def statistics(self, *inputs: Tensor) -> Tensor:
+        """[total, count], in float64."""
+        total = self.total(*inputs).to(torch.float64)
+        return torch.stack([total, total.new_full((), self.count(*inputs))])
+
+    def value(self, statistics: Tensor) -> Tensor:
+        """Total / count, as float32."""
+        return (statistics[0] / statistics[1]).to(torch.float32)
+
+
+class CrossEntropy(Loss):
+    r"""Cross-entropy of unnormalised scores against class numbers, averaged over examples.
+
+    $L = -\frac{1}{N} \sum_n \log \mathrm{softmax}(x_n)_{y_n}$
+
+    Args:
+        label_smoothing: the share of the target that is spread evenly over all classes, in [0, 1].
+
+    Returns:
+        A number.
+
+    Example:
+        >>> CrossEntropy()(torch.tensor([[0.0, 0.0]]), torch.tensor([1]))
+        tensor(0.6931)
+
+    Source:
+        torch.nn.CrossEntropyLoss, which computes it.
+    """
+
+    def __init__(self, label_smoothing: Annotated[float, Field(ge=0, le=1)] = 0.0) -> None:
+        super().__init__()
+        self.label_smoothing = label_smoothing
+
+    def forward(self, scores_NC: Tensor, label_N: Tensor) -> Tensor:
+        return functional.cross_entropy(scores_NC, label_N, label_smoothing=self.label_smoothing)
+
+    def total(self, scores_NC: Tensor, label_N: Tensor) -> Tensor:
+        """The sum over all labels of the batch."""
+        return functional.cross_entropy(scores_NC, label_N, label_smoothing=self.label_smoothing, reduction="sum")
+
+    def count(self, scores_NC: Tensor, label_N: Tensor) -> float:
+        """The number of labels: one per example, or one per pixel of it."""
+        return float(label_N.numel() if label_N.dtype == torch.int64 else scores_NC.shape[0])
+
+
+class MeanSquaredError(Loss):
+    r"""Mean squared difference of two tensors of one shape.
+
+    $L = \frac{1}{N D} \sum_{n,d} (x_{nd} - y_{nd})^2$
+
+    Returns:
+        A number.
+
+    Example:
+        >>> MeanSquaredError()(torch.tensor([1.0, 3.0]), torch.tensor([0.0, 0.0]))
+        tensor(5.)
+    """
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        return functional.mse_loss(prediction, target)
+
+    def total(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """The sum over all elements."""
+        return functional.mse_loss(prediction, target, reduction="sum")
+
+    def count(self, prediction: Tensor, target: Tensor) -> float:
+        """The number of elements."""
+        return float(prediction.numel())
+
+
+class BinaryCrossEntropy(Loss):
+    r"""Cross-entropy of logits against targets in [0, 1], averaged over all elements.
+
+    $L = -\frac{1}{N D} \sum_{n,d} y_{nd} \log \sigma(x_{nd}) + (1 - y_{nd}) \log (1 - \sigma(x_{nd}))$
+
+    Returns:
+        A number.
+
+    Example:
+        >>> BinaryCrossEntropy()(torch.tensor([0.0]), torch.tensor([1.0]))
+        tensor(0.6931)
+
+    Source:
+        torch.nn.BCEWithLogitsLoss, which computes it.
+    """
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        return functional.binary_cross_entropy_with_logits(logits, target.to(logits.dtype))
+
+    def total(self, logits: Tensor, target: Tensor) -> Tensor:
+        """The sum over all elements."""
+        return functional.binary_cross_entropy_with_logits(logits, target.to(logits.dtype), reduction="sum")
+
+    def count(self, logits: Tensor, target: Tensor) -> float:
+        """The number of elements."""
+        return float(logits.numel())

@@ -1,0 +1,494 @@
+"""Net: named blocks and the edges between them. A net is an nn.Module, and so is each of its blocks.
+
+A net says what is computed, not when or where: rollouts, placements and learning rules are given to
+what runs it. Called as a module it computes one frame, from zeros where an edge has a delay.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rillnet.errors import AddressError, Fault, RequestError, suggest
+from rillnet.model import assembly
+from rillnet.model.block import Block, Step, parse_sources, steps_of
+from rillnet.model.building import Inference
+from rillnet.model.graph import Edge, ZeroDelayCycleError, frame_order, reachable
+from rillnet.model.registry import signature_arguments
+from rillnet.model.shapes import Output, Signature, pick
+from rillnet.spec import NAME, PHASES, BlockSpec, InputSpec, NetSpec, ShareSpec, SourceSpec
+
+InputLike = InputSpec | Sequence[int] | Mapping[str, Any]
+
+
+class Outputs(dict[str, Any]):
+    """What the blocks of a net sent in one frame, by name."""
+
+    def __missing__(self, name: str) -> Any:
+        known = ", ".join(self) or "nothing"
+        rule = f"was not computed: it is unknown, excluded from the phase, or reads an input not given; computed: {known}"
+        raise AddressError(Fault(f"net/{name}", rule, hint=suggest(name, self)))
+
+
+class Net(nn.Module):
+    """Named blocks wired by edges; cycles are allowed where an edge holds a delay.
+
+    Args:
+        name: what the net is called.
+        inputs: shape (and element type) of one example of each input, by name.
+        seed: draws the parameters, each block's by its own address; None draws one from torch's.
+        device: where parameters go; `meta` infers all shapes and allocates nothing.
+        trust: whether `package.module:Class` may be imported.
+
+    Example:
+        >>> import rillnet as rn
+        >>> net = rn.Net("xor", inputs={"x": (2,)}, seed=1)
+        >>> net.add("hidden", rn.Linear(out_features=8)).add("act", rn.Tanh()).add("y", rn.Linear(out_features=1))
+        Net(xor: x -> 3 blocks, 33 parameters)
+        >>> net(x=torch.zeros(5, 2))["y"].shape
+        torch.Size([5, 1])
+    """
+
+    def __init__(
+        self,
+        name: str = "net",
+        inputs: Mapping[str, InputLike] | None = None,
+        *,
+        seed: int | None = None,
+        device: torch.device | str | None = None,
+        trust: bool = True,
+    ) -> None:
+        super().__init__()
+        self.name = name
+        self.address = "net"
+        self.device = torch.get_default_device() if device is None else torch.device(device)
+        self.trust = trust
+        self.seed_given = seed is not None
+        self.seed = int(torch.randint(2**62, ())) if seed is None else seed
+        self.inputs: dict[str, Output] = {}
+        self.blocks: dict[str, Block] = {}
+        self.output_sources: list[SourceSpec] = []
+        self._phase = "train"
+        self.pending: dict[str, None] = {}
+        self.untied: list[tuple[str, str, ShareSpec]] = []
+        self.inferred: Inference = {}
+        self._plans: dict[Any, list[Step]] = {}
+        for key, value in (inputs or {}).items():
+            self._check_name(key, "input")
+            self.inputs[key] = Signature.of_input(InputSpec.model_validate(value))
+
+    # --- describing ---------------------------------------------------------------------------
+
+    def add(
+        self,
+        name: str,
+        block: nn.Module | BlockSpec,
+        source: str | SourceSpec | Sequence[str | SourceSpec] | None = None,
+        delay: int = 0,
+        exclude: str | Iterable[str] = (),
+        *,
+        share: Mapping[str, Any] | None = None,
+    ) -> Net:
+        """Adds a block, and builds it when the shapes of what it reads are known.
+
+        Args:
+            name: letters, digits and _; unique.
+            block: any module, or a description such as `rn.Conv2d(out_channels=8, kernel_size=3)`.
+            source: what it reads, one name or several; None is the block before it, or the first input.
+            delay: frames, for the sources that name none of their own.
+            exclude: the phases it is left out of.
+            share: its parameters that are other blocks', `{"weight": "other.weight"}`.
+
+        Returns:
+            The net, so that calls can be chained.
+
+        Raises:
+            RequestError: the name is taken, a source is unknown, or the block cannot read it.
+        """
+        address = f"{self.address}/{name}"
+        self._check_name(name, "block")
+        spec = block if isinstance(block, BlockSpec) else None
+        if source is None:
+            source = spec.sources if spec is not None and spec.sources is not None else self._before(address)
+        sources = parse_sources(source, delay, address)
+        excluded = {exclude} if isinstance(exclude, str) else set(exclude)
+        excluded |= set(spec.exclude) if spec is not None else set()
+        ties = {own: ShareSpec.model_validate(of) for own, of in (share or {}).items()}
+        ties |= spec.share if spec is not None else {}
+        faults = [*self._unknown_sources(name, sources), *_unknown_phases(address, excluded)]
+        if faults:
+            raise RequestError(faults)
+        module = None if isinstance(block, BlockSpec) else block
+        assembly.declare(self, Block(name, sources, frozenset(excluded), spec, None, ties), module)
+        try:
+            faults = assembly.resolve(self, partial=True)
+            if faults:
+                raise RequestError(faults)
+        except RequestError:
+            del self.blocks[name], self._modules[name]
+            self.pending.pop(name, None)
+            self.untied[:] = [tie for tie in self.untied if tie[0] != name]
+            self.forget_plans()
+            raise
+        return self
+
+    def connect(self, a: str, b: str, delay: int = 0) -> Net:
+        """Wires a block to a further input of another: `net.connect("h", "sum", delay=1)`.
+
+        Args:
+            a: the block that is read, `name` or `name[output]`.
+            b: the block that reads.
+            delay: frames; a cycle needs one of at least 1.
+
+        Raises:
+            RequestError: a name is unknown, the edge closes a cycle without delay, or b cannot read it.
+        """
+        if b not in self.blocks:
+            raise RequestError(Fault(f"{self.address}/{b}", "unknown block", hint=suggest(b, self.blocks)))
+        block = self.blocks[b]
+        before = list(block.sources)
+        block.sources = [*before, *parse_sources(a, delay, f"{self.address}/{b}")]
+        self.forget_plans()
+        try:
+            faults = self._unknown_sources(b, block.sources) or self._cycle_faults() or assembly.recheck(self, b)
+            if faults:
+                raise RequestError(faults)
+        except RequestError:
+            block.sources = before
+            self.pending.pop(b, None)
+            self.forget_plans()
+            raise
+        return self
+
+    def forget_plans(self) -> None:
+        """Drops the orders of computation kept so far, as the net has changed."""
+        self._plans.clear()
+
+    def _check_name(self, name: str, what: str) -> None:
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            raise RequestError(Fault(f"{self.address}/{name}", f"a name of a {what} must be letters, digits and _ only"))
+        if name in self.blocks or name in self.inputs:
+            raise RequestError(Fault(f"{self.address}/{name}", "the name is taken; names are unique in a net"))
+
+    def _before(self, address: str) -> str:
+        if self.blocks:
+            return next(reversed(self.blocks))
+        if not self.inputs:
+            raise RequestError(Fault(address, "there is nothing before it to read: give the net an input, or a source"))
+        return next(iter(self.inputs))
+
+    def _unknown_sources(self, name: str, sources: Iterable[SourceSpec]) -> list[Fault]:
+        known = [*self.inputs, *self.blocks, name]
+        return [
+            Fault(f"{self.address}/{name}.from", "unknown source", source.block, hint=suggest(source.block, known))
+            for source in sources
+            if source.block not in known and not source.delay
+        ]
+
+    def _cycle_faults(self) -> list[Fault]:
+        try:
+            self.order()
+        except ZeroDelayCycleError as error:
+            rule = f"the cycle {error} has no delay; give one of its edges a delay of at least 1, as in from: name@-1"
+            return [Fault(f"{self.address}/{error.cycle[0]}", rule)]
+        return []
+
+    # --- looking ------------------------------------------------------------------------------
+
+    @property
+    def edges(self) -> list[Edge]:
+        """All edges, in the order of the blocks they end at."""
+        return [edge for block in self.blocks.values() for edge in block.edges()]
+
+    def __getitem__(self, name: str) -> nn.Module:
+        head, _, rest = name.partition("/")
+        if head not in self.blocks:
+            raise AddressError(Fault(f"{self.address}/{head}", "unknown block", hint=suggest(head, self.blocks)))
+        module = self._modules[head]
+        if module is None:
+            raise RequestError(Fault(f"{self.address}/{head}", "is not built: what it reads is not known yet"))
+        if rest:
+            found: nn.Module = module[rest] if isinstance(module, Net) else module.get_submodule(rest.replace("/", "."))
+            return found
+        return module
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.blocks
+
+    def __repr__(self) -> str:
+        count = sum(parameter.numel() for parameter in self.parameters())
+        return f"Net({self.name}: {', '.join(self.inputs)} -> {len(self.blocks)} blocks, {count:,} parameters)"
+
+    def order(self) -> list[str]:
+        """The blocks in frame order.
+
+        Raises:
+            ZeroDelayCycleError: some blocks read each other within one frame.
+        """
+        sources = {name: [s.block for s in block.sources if not s.delay] for name, block in self.blocks.items()}
+        return frame_order(self.blocks, sources)
+
+    def parameters_by_address(self, pattern: str = "*") -> dict[str, nn.Parameter]:
+        """Parameters by address, `net/conv1/weight`; shared ones once, under their first address.
+
+        Args:
+            pattern: a glob over addresses without the leading `net/`, such as `conv*/weight`.
+        """
+        found = ((f"{self.address}/{name.replace('.', '/')}", p) for name, p in self.named_parameters())
+        return {address: parameter for address, parameter in found if self._matches(address, pattern)}
+
+    def state_by_address(self) -> dict[str, Tensor]:
+        """Parameters and buffers that belong in a checkpoint, by address."""
+        state = self.state_dict(keep_vars=True)
+        return {f"{self.address}/{name.replace('.', '/')}": tensor for name, tensor in state.items()}
+
+    def find(self, pattern: str) -> list[str]:
+        """The names of the blocks that match a glob, those of nested nets as `res1/conv*`."""
+        return [name for name, _ in self.leaves() if fnmatch.fnmatchcase(name, pattern)]
+
+    def leaves(self, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
+        """Every block that is no net itself, by its path."""
+        for name in self.blocks:
+            module = self._modules[name]
+            if isinstance(module, Net):
+                yield from module.leaves(f"{prefix}{name}/")
+            elif module is not None:
+                yield prefix + name, module
+
+    def _matches(self, address: str, pattern: str) -> bool:
+        short = address.removeprefix(self.address + "/")
+        return fnmatch.fnmatchcase(short, pattern.removeprefix(self.address + "/").replace(".", "/"))
+
+    def infer_shapes(self) -> dict[str, Output]:
+        """What every input and block sends for one example.
+
+        Raises:
+            RequestError: some blocks cannot be built, or are in a cycle that hides their shapes.
+        """
+        faults = assembly.resolve(self, partial=False)
+        if faults:
+            raise RequestError(faults)
+        known = {name: block.output for name, block in self.blocks.items() if block.output is not None}
+        return {**self.inputs, **known}
+
+    # --- texts --------------------------------------------------------------------------------
+
+    def to_spec(self) -> NetSpec:
+        """The record that `from_spec` builds an equal net from.
+
+        Raises:
+            RequestError: a block is a module that does not show its arguments.
+        """
+        blocks, faults = {}, []
+        for name, block in self.blocks.items():
+            spec = block.spec or signature_arguments(self[name])
+            if spec is None:
+                kind = f"{type(self[name]).__module__}:{type(self[name]).__qualname__}"
+                rule = f"a live module cannot be written as text; add it as rn.block({kind!r}, ...)"
+                faults.append(Fault(f"{self.address}/{name}", rule))
+                continue
+            update = {"sources": block.sources, "exclude": sorted(block.exclude), "share": self._all_ties(name)}
+            blocks[name] = spec.model_copy(update=update)
+        if faults:
+            raise RequestError(faults)
+        inputs = {name: _input_spec(output) for name, output in self.inputs.items()}
+        return NetSpec(name=self.name, inputs=inputs, blocks=blocks, outputs=self.output_sources)
+
+    def _all_ties(self, name: str) -> dict[str, ShareSpec]:
+        block = self.blocks[name]
+        return {**(block.spec.share if block.spec else {}), **block.ties}
+
+    @classmethod
+    def from_spec(
+        cls,
+        spec: NetSpec | Mapping[str, Any],
+        *,
+        seed: int | None = None,
+        device: torch.device | str | None = None,
+        trust: bool = True,
+    ) -> Net:
+        """Builds a net from its record; blocks may stand in any order.
+
+        Raises:
+            RequestError: holds every fault found.
+        """
+        record = spec if isinstance(spec, NetSpec) else NetSpec.model_validate(spec)
+        inputs: Mapping[str, Any] = record.inputs
+        net = cls(record.name, inputs, seed=seed, device=device, trust=trust)
+        assembly.assemble(net, record)
+        return net
+
+    @classmethod
+    def from_module(cls, module: nn.Module, *example: Any) -> Net:
+        """The blocks that ran when a PyTorch model was called on an example, as a net that computes the same.
+
+        Args:
+            module: any model; its layers (not copies) become the blocks.
+            example: what it is called with.
+        """
+        raise RuntimeError
+
+    def materialise(self, device: torch.device | str) -> Net:
+        """Allocates and draws the parameters of a net described on the meta device."""
+        assembly.materialise(self, device)
+        return self
+
+    def draw(self, seed: int) -> None:
+        """Draws the parameters of every described block anew, each from the seed and its address."""
+        self.seed, self.seed_given = seed, True
+        assembly.draw(self)
+
+    # --- phases -------------------------------------------------------------------------------
+
+    @property
+    def phase(self) -> str:
+        """train, val or test; blocks excluded from it are left out."""
+        return self._phase
+
+    def set_phase(self, phase: str) -> Net:
+        """Sets the phase, and with it train or eval mode, here and in nested nets."""
+        if phase not in PHASES:
+            raise RequestError(Fault("phase", "must be train, val or test", phase))
+        self.train(phase == "train")
+        for module in self.modules():
+            if isinstance(module, Net):
+                module._phase = phase
+        return self
+
+    def train(self, mode: bool = True) -> Net:
+        """As of any module; phase becomes train or val."""
+        super().train(mode)
+        self._phase = "train" if mode else "val"
+        return self
+
+    # --- computing ----------------------------------------------------------------------------
+
+    def forward(self, *positional: Tensor, **inputs: Any) -> Outputs:
+        """One frame: what every block sends, by name. Blocks that need an input not given are left out."""
+        given = self._given(positional, inputs)
+        key = (self._phase, *given)
+        if key not in self._plans:
+            self._plans[key] = self.steps(self._phase, set(given))
+        values = Outputs(given)
+        for step in self._plans[key]:
+            values[step.name] = self.compute(step, values)
+        return values
+
+    def run(
+        self,
+        from_: str | None = None,
+        until: str | Sequence[str] | None = None,
+        given: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Computes a part of the net.
+
+        Args:
+            from_: the block to begin with; nothing before it is computed.
+            until: what is wanted: a name, or several; None is everything that follows.
+            given: values by name of input or block; what is given is not computed.
+
+        Returns:
+            The value of `until`, or a dict of them.
+
+        Raises:
+            RequestError: a name is unknown, or something that is needed is neither given nor computed.
+        """
+        values = Outputs(given or {})
+        wanted = [until] if isinstance(until, str) else list(until or [])
+        for name in [*values, *wanted, *([from_] if from_ else [])]:
+            if name not in self.blocks and name not in self.inputs:
+                raise AddressError(Fault(f"{self.address}/{name}", "unknown block", hint=suggest(name, self.blocks)))
+        self._compute_part(from_, wanted, values)
+        if until is None:
+            return values
+        found = {name: pick(values[name], None) for name in wanted}
+        return found[until] if isinstance(until, str) else found
+
+    def _compute_part(self, from_: str | None, wanted: Sequence[str], values: Outputs) -> None:
+        readers: dict[str, list[str]] = {}
+        for edge in self.edges:
+            readers.setdefault(edge.source, []).append(edge.target)
+        allowed = reachable([from_], readers) if from_ else set(self.blocks)
+        needed = reachable(wanted, self._needs(set(values))) if wanted else allowed
+        ready = set(values)
+        for step in self.steps(self._phase, ready | (set(self.blocks) - allowed)):
+            if step.name not in allowed or step.name not in needed or step.name in values:
+                continue
+            for name, _, delay in step.sources:
+                if name not in values and not delay:
+                    if not wanted:
+                        break
+                    hint = f"and is not computed as it comes before from_={from_!r}" if from_ else "and is not computed"
+                    raise RequestError(Fault(f"{self.address}/{step.name}", f"reads {name!r}, which is not given {hint}"))
+            else:
+                values[step.name] = self.compute(step, values)
+
+    def _needs(self, ready: set[str]) -> dict[str, list[str]]:
+        return {n: [s.block for s in b.sources if not s.delay] for n, b in self.blocks.items() if n not in ready}
+
+    def steps(self, phase: str, ready: set[str]) -> list[Step]:
+        """The turns of one frame; see `rillnet.model.block.steps_of`."""
+        blocks = [self.blocks[name] for name in self.order()]
+        return steps_of(blocks, self._modules, phase, ready)
+
+    def compute(self, step: Step, values: Mapping[str, Any]) -> Any:
+        """What one block sends, given what it reads; edges with a delay read zeros."""
+        read = []
+        for source, output, delay in step.sources:
+            if delay:
+                read.append(self._zeros_like_batch(source, output, values))
+            else:
+                read.append(pick(values[source], output))
+        return self.call(step, read)
+
+    def call(self, step: Step, read: Sequence[Any]) -> Any:
+        """Runs one block on what it reads, with transposed shared parameters in place."""
+        module = self._modules[step.name]
+        if module is None:
+            raise RequestError(Fault(f"{self.address}/{step.name}", "is not built: what it reads is not known yet"))
+        if step.ties:
+            sent = assembly.call_tied(self, module, step.ties, read)
+        else:
+            sent = module(*read)
+        return module.sent(sent) if isinstance(module, Net) else sent
+
+    def sent(self, values: Mapping[str, Any]) -> Any:
+        """Of the values of a frame, what this net sends on as a block of another."""
+        sources = self.output_sources or [SourceSpec(block=next(reversed(self.blocks)))]
+        picked = tuple(pick(values[source.block], source.output) for source in sources)
+        return picked if len(picked) > 1 else picked[0]
+
+    def _zeros_like_batch(self, source: str, output: int | None, values: Mapping[str, Any]) -> Tensor:
+        kind = self.inputs.get(source) or self.blocks[source].output
+        signature: Signature = pick(kind, output)
+        like = next((pick(values[name], None) for name in self.inputs if name in values), None)
+        if like is None:
+            like = pick(next(iter(values.values())), None)
+        dtype = like.dtype if like.is_floating_point() and signature.dtype.is_floating_point else signature.dtype
+        shape = (like.shape[0], *signature.shape) if signature.batched else signature.shape
+        return torch.zeros(shape, dtype=dtype, device=like.device)
+
+    def _given(self, positional: Sequence[Any], inputs: dict[str, Any]) -> dict[str, Any]:
+        if len(positional) > len(self.inputs):
+            raise RequestError(f"{self.address}: takes {len(self.inputs)} inputs, {len(positional)} were given")
+        given = dict(zip(self.inputs, positional, strict=False))
+        for name, value in inputs.items():
+            if name not in self.inputs:
+                raise RequestError(Fault(f"{self.address}/{name}", "unknown input", hint=suggest(name, self.inputs)))
+            given[name] = value
+        return given
+
+
+def _unknown_phases(address: str, excluded: Iterable[str]) -> list[Fault]:
+    return [Fault(f"{address}.exclude", "must be train, val or test", x) for x in excluded if x not in PHASES]
+
+
+def _input_spec(output: Output) -> InputSpec:
+    signature: Signature = pick(output, None)
+    return InputSpec.model_validate(
+        {"shape": signature.shape, "dtype": str(signature.dtype).removeprefix("torch.")}
+    )

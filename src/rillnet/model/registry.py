@@ -1,0 +1,213 @@
+"""Block types: torch.nn's by class name, rillnet's own, anybody's by import path.
+
+A type's constructor says what may be given; sizes that follow from what the block reads
+(`in_channels`, `num_features` ...) are left out of documents and filled in here.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+from torch import nn
+
+from rillnet.errors import Fault, RequestError, suggest
+from rillnet.model import layers
+from rillnet.model.shapes import Signature
+from rillnet.registry import check_arguments, import_path, signature_of, value_rule
+from rillnet.spec import BlockSpec
+
+_NOT_BLOCKS = {"Module", "Container", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"}
+
+
+@functools.cache
+def block_types() -> dict[str, type[nn.Module]]:
+    """Every type that a document may name without an import path; rillnet's own come first."""
+    own = {name: getattr(layers, name) for name in layers.__all__ if name != "Metric"}
+    torch_types = {
+        name: found
+        for name, found in vars(nn).items()
+        if inspect.isclass(found) and issubclass(found, nn.Module) and name not in _NOT_BLOCKS
+        if not name.startswith("Lazy")
+    }
+    return {**torch_types, **own}
+
+
+def find_block_type(name: str, *, trust: bool) -> Callable[..., nn.Module]:
+    """The class of that name.
+
+    Args:
+        name: a name of `block_types()`, or `package.module:Class`.
+        trust: whether an import path may be followed; importing runs code.
+
+    Raises:
+        RequestError: there is none, or it is not trusted.
+    """
+    if ":" in name:
+        if not trust:
+            raise RequestError(Fault("", "runs code of yours; pass --trust if you mean it", name))
+        found = import_path(name)
+        if not callable(found):
+            raise RequestError(Fault("", "must name a class or function that makes a module", name))
+        return found  # type: ignore[no-any-return]
+    types = block_types()
+    if name not in types:
+        raise RequestError(Fault("", "unknown block type", name, hint=suggest(name, [*types, "Net"])))
+    return types[name]
+
+
+# --- sizes that follow from the sources ---------------------------------------------------------
+
+
+def _channels(sources: Sequence[Signature]) -> int:
+    return sources[0].shape[0]
+
+
+def _features(sources: Sequence[Signature]) -> int:
+    return sources[0].shape[-1]
+
+
+_INFERRED: dict[str, Callable[[Sequence[Signature]], Any]] = {
+    "in_channels": _channels,
+    "in_features": _features,
+    "input_size": _features,
+    "num_channels": _channels,
+    "num_features": _channels,
+    "normalized_shape": _features,
+    "embed_dim": _features,
+    "d_model": _features,
+    "in1_features": _features,
+    "in2_features": lambda sources: sources[1].shape[-1],
+}
+
+
+_BATCH_FIRST: Mapping[str, Any] = {"batch_first": True}
+
+
+def _defaults(found: Callable[..., nn.Module]) -> Mapping[str, Any]:
+    """Sequences come with the batch first, as everything else does."""
+    return _BATCH_FIRST if "batch_first" in signature_of(found) else {}
+
+
+def construct(spec: BlockSpec, sources: Sequence[Signature], *, trust: bool = True) -> nn.Module:
+    """The module that a record describes, with the sizes that its sources give.
+
+    Args:
+        spec: the record.
+        sources: what it reads.
+        trust: whether import paths may be followed.
+    """
+    found = find_block_type(spec.type, trust=trust)
+    arguments = {**_defaults(found), **_deep_tuples(spec.arguments)}
+    for name, parameter in signature_of(found).items():
+        if name in _INFERRED and name not in arguments and parameter.default is parameter.empty and sources:
+            arguments[name] = _INFERRED[name](sources)
+    return found(**arguments)
+
+
+def _deep_tuples(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Lists as tuples: torch's layers compare sizes with tuples."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in arguments.items()}
+
+
+# --- rules that torch's constructors do not check -----------------------------------------------
+
+_AtLeast1 = Annotated[int, Field(ge=1)] | list[Annotated[int, Field(ge=1)]] | tuple[Annotated[int, Field(ge=1)], ...]
+_AtLeast0 = Annotated[int, Field(ge=0)] | list[Annotated[int, Field(ge=0)]] | tuple[Annotated[int, Field(ge=0)], ...]
+_Count = Annotated[int, Field(ge=1)]
+_Share = Annotated[float, Field(ge=0, le=1)]
+_Positive = Annotated[float, Field(gt=0)]
+
+_ARGUMENT_RULES: dict[str, Any] = {
+    "kernel_size": _AtLeast1,
+    "stride": _AtLeast1 | None,
+    "dilation": _AtLeast1,
+    "padding": _AtLeast0 | Literal["same", "valid"],
+    "output_padding": _AtLeast0,
+    "in_channels": _Count,
+    "out_channels": _Count,
+    "in_features": _Count,
+    "out_features": _Count,
+    "num_features": _Count,
+    "num_channels": _Count,
+    "num_groups": _Count,
+    "groups": _Count,
+    "input_size": _Count,
+    "hidden_size": _Count,
+    "num_layers": _Count,
+    "num_heads": _Count,
+    "embed_dim": _Count,
+    "num_embeddings": _Count,
+    "embedding_dim": _Count,
+    "p": _Share,
+    "dropout": _Share,
+    "eps": _Positive,
+    "bias": bool,
+    "affine": bool,
+    "inplace": bool,
+}
+_P_IS_A_NORM = {"LPPool1d", "LPPool2d", "LPPool3d", "PairwiseDistance", "TripletMarginLoss", "MultiMarginLoss"}
+
+
+def check_block(spec: BlockSpec, address: str, *, trust: bool = True) -> list[Fault]:
+    """Every fault of a block's type and arguments that can be told without its sources."""
+    try:
+        found = find_block_type(spec.type, trust=trust)
+    except RequestError as error:
+        return [Fault(f"{address}.type", fault.rule, fault.value, None, fault.hint) for fault in error.faults]
+    inferred = tuple(name for name in _INFERRED if name not in spec.arguments)
+    hidden = ("device", "dtype") if spec.type in block_types() else ()
+    faults = []
+    for fault in check_arguments(found, spec.arguments, address, omit=(*inferred, *hidden)):
+        name = fault.address.rpartition(".")[2]
+        if not (name in _ARGUMENT_RULES and name in spec.arguments):
+            faults.append(fault)
+    known = signature_of(found)
+    for name, value in spec.arguments.items():
+        if name not in known or name not in _ARGUMENT_RULES or (name == "p" and spec.type in _P_IS_A_NORM):
+            continue
+        rule = _simplest(value_rule(_ARGUMENT_RULES[name], value))
+        if rule:
+            faults.append(Fault(f"{address}.{name}", rule, value))
+    return faults
+
+
+def _simplest(rule: str) -> str:
+    """Of the rules of a number-or-list argument, the one about the number."""
+    alternatives = [part for part in rule.split(" or ") if part not in ("must be a list", "must be null")]
+    return alternatives[0] if alternatives else rule
+
+
+def signature_arguments(module: nn.Module) -> BlockSpec | None:
+    """The record that would build a module like this one, or None when it does not show its arguments.
+
+    torch's and rillnet's layers keep their constructor's arguments as attributes of the same names.
+    """
+    kind = type(module)
+    if block_types().get(kind.__name__) is not kind:
+        return None
+    arguments: dict[str, Any] = {}
+    for name, parameter in signature_of(kind).items():
+        if name in ("device", "dtype") or parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+            continue
+        if not hasattr(module, name):
+            if parameter.default is parameter.empty:
+                return None
+            continue
+        value = getattr(module, name)
+        if name == "bias" and not isinstance(value, bool):
+            value = value is not None
+        if isinstance(value, nn.Module) or not _is_plain(value):
+            return None
+        if value != parameter.default:
+            arguments[name] = list(value) if isinstance(value, tuple) else value
+    return BlockSpec(type=kind.__name__, arguments=arguments)
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, tuple | list):
+        return all(_is_plain(item) for item in value)
+    return value is None or isinstance(value, bool | int | float | str)

@@ -1,0 +1,140 @@
+"""What blocks send, told without running them: shapes and element types on the meta device.
+
+A block is run once on tensors that have a shape but no storage. The batch has a size there that no
+ordinary layer has, so that it can be told from the sizes of an example.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from rillnet.errors import Fault, ShapeError
+from rillnet.spec import InputSpec
+
+PROBE_BATCH = 61
+"""Examples of the batch that shapes are inferred with: a prime that is hardly ever a layer's size."""
+
+_REAL_BATCH = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What one output of a block is for one example.
+
+    Args:
+        shape: sizes without the batch.
+        dtype: element type.
+        batched: False for what has no batch, such as a loss.
+
+    Example:
+        >>> print(Signature((1, 28, 28), torch.float32))
+        [1, 28, 28]
+    """
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype = torch.float32
+    batched: bool = True
+
+    def __str__(self) -> str:
+        text = "[" + ", ".join(map(str, self.shape)) + "]"
+        if not self.batched:
+            text += " for the whole batch"
+        return text if self.dtype == torch.float32 else f"{text} {str(self.dtype).removeprefix('torch.')}"
+
+    @classmethod
+    def of_input(cls, spec: InputSpec) -> Signature:
+        """The signature of a net's input."""
+        return cls(tuple(spec.shape), getattr(torch, spec.dtype))
+
+    def zeros(self, batch: int, device: torch.device | str | None = None) -> Tensor:
+        """A tensor of zeros of this kind, for a batch of that many examples."""
+        shape = (batch, *self.shape) if self.batched else self.shape
+        return torch.zeros(shape, dtype=self.dtype, device=device)
+
+
+Output = Signature | tuple[Any, ...]
+"""What a block returns: one signature, or a (nested) tuple of them."""
+
+
+def pick(output: Any, index: int | None) -> Any:
+    """One output of what a block returned; None is the only or the first one."""
+    if index is not None:
+        return output[index] if isinstance(output, tuple | list) else (output,)[index]
+    while isinstance(output, tuple | list):
+        output = output[0]
+    return output
+
+
+def infer(module: nn.Module, sources: Sequence[Output]) -> Output:
+    """What a module sends when it reads these.
+
+    Args:
+        module: a block, on any device; its parameters and buffers are not changed.
+        sources: what it reads.
+
+    Raises:
+        Exception: whatever the module raises on inputs of these shapes.
+    """
+    on_meta = all(tensor.is_meta for tensor in [*module.parameters(), *module.buffers()])
+    if on_meta and type(module).__module__.startswith(("torch.nn", "rillnet.")):
+        inputs = [_tensors(source, PROBE_BATCH, "meta") for source in sources]
+        with torch.no_grad(), torch.device("meta"):
+            return _signatures(module(*inputs), PROBE_BATCH)
+    try:
+        with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
+            inputs = [_tensors(source, PROBE_BATCH, _device_of(module)) for source in sources]
+            return _signatures(module(*inputs), PROBE_BATCH)
+    except Exception as error:  # whatever the user's forward raised: only what needs values is tried with values
+        if not _needs_values(error) or on_meta:
+            raise
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        inputs = [_tensors(source, _REAL_BATCH, _device_of(module)) for source in sources]
+        return _signatures(module(*inputs), _REAL_BATCH)
+
+
+def _needs_values(error: Exception) -> bool:
+    """Whether a block failed because its control flow reads values, which shapes do not have."""
+    names = {type(link).__name__ for link in (error, error.__cause__, error.__context__) if link is not None}
+    return bool(
+        names
+        & {
+            "DataDependentOutputException",
+            "DynamicOutputShapeException",
+            "UnsupportedOperatorException",
+            "UnsupportedFakeTensorException",
+            "GuardOnDataDependentSymNode",
+        }
+    ) or "item()" in str(error) or "numpy" in str(error).lower()
+
+
+def _device_of(module: nn.Module) -> torch.device:
+    found = next(iter(module.parameters()), None)
+    return torch.device("cpu") if found is None or found.is_meta else found.device
+
+
+def _tensors(output: Output, batch: int, device: torch.device | str) -> Any:
+    if isinstance(output, tuple):
+        return tuple(_tensors(item, batch, device) for item in output)
+    return output.zeros(batch, device)
+
+
+def _signatures(value: Any, batch: int) -> Output:
+    if isinstance(value, tuple | list):
+        return tuple(_signatures(item, batch) for item in value)
+    if not isinstance(value, Tensor):
+        raise TypeError(f"a block must return tensors, not {type(value).__name__}")
+    batched = value.dim() > 0 and value.shape[0] == batch
+    return Signature(tuple(value.shape[1:] if batched else value.shape), value.dtype, batched)
+
+
+def shape_error(address: str, kind: str, sources: Sequence[tuple[str, Output]], error: Exception) -> ShapeError:
+    """The error for a block that cannot work on what it reads."""
+    read = ", ".join(f"{name} {output}" for name, output in sources) or "nothing"
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return ShapeError(Fault(address, f"{kind} cannot work on {read}: {reason}"))

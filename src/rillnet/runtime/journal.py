@@ -1,0 +1,89 @@
+"""The record of a run: every command that changed it and every event, in order."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from rillnet.runtime.jsonlines import JsonLines
+
+FILE = "journal.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a journal.
+
+    Args:
+        kind: a command changes the run, an event tells what happened to it.
+        text: the command as it was given, or the event's name.
+        step: learning steps done when it took effect.
+        frame: frames done when it took effect.
+        time: seconds since 1970.
+        details: whatever else belongs to it.
+    """
+
+    kind: Literal["command", "event"]
+    text: str
+    step: int
+    frame: int
+    time: float
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Journal:
+    """The journal of a run directory, `journal.jsonl`: appended to, line by line.
+
+    Args:
+        run_directory: a run directory, or the path of any directory.
+    """
+
+    def __init__(self, run_directory: str | os.PathLike[str]) -> None:
+        self.path = Path(run_directory) / FILE
+        self._lines = JsonLines(self.path)
+
+    def command(self, text: str, *, step: int, frame: int, **details: Any) -> None:
+        """Puts a command on record; it is on the disk when this returns.
+
+        Raises:
+            RunError: the journal cannot be written.
+        """
+        self._write("command", text, step, frame, details)
+        self._lines.sync()
+
+    def event(self, text: str, *, step: int, frame: int, **details: Any) -> None:
+        """Puts an event on record; it outlives the process, and after `sync` a power failure.
+
+        Raises:
+            RunError: the journal cannot be written.
+        """
+        self._write("event", text, step, frame, details)
+
+    def read(self) -> tuple[list[Entry], list[str]]:
+        """All entries in order, and a note for each line that is not one, such as a torn last one."""
+        rows, notes = self._lines.read()
+        return [Entry(**row) for row in rows if row.keys() >= {"kind", "text", "step", "frame", "time"}], notes
+
+    def truncate_after(self, step: int) -> int:
+        """Drops, in one step, the entries beyond a step that is returned to.
+
+        Returns:
+            How many lines were dropped.
+        """
+        return self._lines.keep(lambda row: row.get("step", 0) <= step)
+
+    def sync(self) -> None:
+        """Waits until all entries are on the disk."""
+        self._lines.sync()
+
+    def close(self) -> None:
+        """Closes the file; the next entry opens it again."""
+        self._lines.close()
+
+    def _write(self, kind: str, text: str, step: int, frame: int, details: Mapping[str, Any]) -> None:
+        row = {"kind": kind, "text": text, "step": step, "frame": frame, "time": time.time()}
+        self._lines.append({**row, "details": details} if details else row)

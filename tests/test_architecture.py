@@ -99,10 +99,12 @@ def test_imports_keep_the_contracts(monkeypatch: pytest.MonkeyPatch, capsys: pyt
 def test_modules_import_each_other_without_cycles() -> None:
     graph = grimp.build_graph("rillnet", cache_dir=None)
     imported = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    cycle: list[str] = []
     try:
         graphlib.TopologicalSorter(imported).prepare()
     except graphlib.CycleError as error:
-        pytest.fail("a cycle of imports: " + " <- ".join(error.args[1]), pytrace=False)
+        cycle = [" <- ".join(error.args[1])]
+    report("modules import each other in a cycle", cycle)
 
 
 def test_own_modules_are_imported_at_the_top_of_a_file() -> None:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from rillnet.runtime.jsonlines import JsonLines
 
 FILE = "journal.jsonl"
+_KEYS = {"kind", "text", "step", "frame", "time"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,12 @@ class Journal:
     def read(self) -> tuple[list[Entry], list[str]]:
         """All entries in order, and a note for each line that is not one, such as a torn last one."""
         rows, notes = self._lines.read()
-        return [Entry(**row) for row in rows if row.keys() >= {"kind", "text", "step", "frame", "time"}], notes
+        entries = [
+            Entry(row["kind"], row["text"], row["step"], row["frame"], row["time"], row.get("details", {}))
+            for row in rows
+            if row.keys() >= _KEYS
+        ]
+        return entries, notes
 
     def truncate_after(self, step: int) -> int:
         """Drops, in one step, the entries beyond a step that is returned to.

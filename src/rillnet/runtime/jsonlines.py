@@ -49,7 +49,7 @@ class JsonLines:
         Raises:
             RunError: the file cannot be written; it ends with the row before.
         """
-        line = json.dumps(plain(row), ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+        line = json.dumps(plain(row), separators=(",", ":"), allow_nan=False).encode() + b"\n"
         with failures_named(self.path, "be written"):
             if self._descriptor < 0:
                 self._open()

@@ -88,7 +88,9 @@ def parse_span(value: object, *, clock: bool = False, zero: bool = False) -> Spa
         >>> parse_span("1 epoch"), parse_span(500)
         (Span(count=1, unit='epoch'), Span(count=500, unit='step'))
     """
-    found = _TEXT.fullmatch(str(value)) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
+    found = (
+        _TEXT.fullmatch(str(value)) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
+    )
     if found is None:
         raise ValueError(f"must be a number and a unit, such as {_examples(clock)}")
     unit, factor = _read_unit(found["unit"] or "steps", clock)

@@ -1,0 +1,179 @@
+"""The feed: draws batches from the examples of one phase; its position in the data is its whole state.
+
+Which examples a batch holds and what its augmentation draws are functions of the seed, the phase, the
+epoch and the batch's number. Nothing else is remembered, so a position is two numbers, seeking reads no
+example, and a resumed run sees what an unbroken one would have seen.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rillnet.data.examples import Examples, Request, Stream, Streaming
+from rillnet.data.ordering import shuffled
+from rillnet.data.policy import Policy
+from rillnet.errors import CheckpointError, DataError
+from rillnet.random import derive
+
+
+class Feed(ABC):
+    """Draws batches, epoch after epoch, from wherever it stands.
+
+    Args:
+        policy: how batches are drawn.
+
+    Attributes:
+        epoch: the epoch of the next batch.
+        batch: the number of the next batch in its epoch.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.epoch = 0
+        self.batch = 0
+        self._peeked: Batch | None = None
+
+    @property
+    @abstractmethod
+    def examples(self) -> int:
+        """Examples in the phase, those that `drop_last` leaves out included."""
+
+    @property
+    @abstractmethod
+    def batches_per_epoch(self) -> int:
+        """Batches in an epoch."""
+
+    @abstractmethod
+    def once(self) -> Iterator[Batch]:
+        """One pass over all examples for an evaluation: in order, without augmentation, a short last batch included.
+
+        The position does not change. Each example comes exactly once.
+        """
+
+    @abstractmethod
+    def _draw(self, epoch: int, batch: int) -> Batch:
+        """The batch at a position."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Ends the processes that read ahead; the feed can be used again and starts them anew."""
+
+    def next(self) -> Batch:
+        """The next batch; the first of the next epoch follows the last of this one."""
+        drawn = self.peek()
+        self._peeked = None
+        self.batch += 1
+        if self.batch >= self.batches_per_epoch:
+            self.epoch, self.batch = self.epoch + 1, 0
+        return drawn
+
+    def peek(self) -> Batch:
+        """The next batch, without going on."""
+        if self._peeked is None:
+            self._peeked = self._draw(self.epoch, self.batch)
+        return self._peeked
+
+    def state(self) -> dict[str, int]:
+        """The position: epoch and number of the next batch."""
+        return {"epoch": self.epoch, "batch": self.batch}
+
+    def seek(self, state: Mapping[str, Any]) -> None:
+        """Goes to a position; the next batch is the one that an unbroken feed delivers there.
+
+        Args:
+            state: what `state` returned.
+
+        Raises:
+            CheckpointError: there is no such position in these data.
+        """
+        epoch, batch = (state.get(key) for key in ("epoch", "batch"))
+        if type(epoch) is not int or type(batch) is not int or min(epoch, batch) < 0:
+            raise CheckpointError(f"data/{self.policy.phase}: is no position in the data: {dict(state)!r}")
+        if batch >= self.batches_per_epoch:
+            raise CheckpointError(
+                f"data/{self.policy.phase}: position at batch {batch} of an epoch, but an epoch has "
+                f"{self.batches_per_epoch} batches: the data or batch_size is another than when it was saved"
+            )
+        self.epoch, self.batch, self._peeked = epoch, batch, None
+
+
+class ExamplesFeed(Feed):
+    """A feed from examples that can be read at any position: seeking costs the same wherever it goes.
+
+    Args:
+        examples: the phase's examples.
+        policy: how batches are drawn.
+
+    Raises:
+        DataError: an epoch would hold no batch.
+
+    Example:
+        >>> from rillnet.data.examples import ArrayExamples
+        >>> feed = ExamplesFeed(ArrayExamples({"x": torch.arange(5.0)}), Policy(batch_size=2))
+        >>> [feed.next()["x"].tolist() for _ in range(4)]
+        [[0.0, 1.0], [2.0, 3.0], [4.0], [0.0, 1.0]]
+        >>> feed.state()
+        {'epoch': 1, 'batch': 1}
+    """
+
+    def __init__(self, examples: Examples, policy: Policy) -> None:
+        super().__init__(policy)
+        self._source = examples
+        self._count = len(examples)
+        self._batches = policy.batches(self._count)
+        if self._batches == 0:
+            raise DataError(
+                f"data.batch_size: must be at most {self._count}, the examples of the {policy.phase} phase, "
+                f"where drop_last leaves out a short batch (got {policy.batch_size})"
+            )
+        self._order: tuple[int, Tensor] | None = None
+        self._ahead = _Ahead(examples) if isinstance(examples, Streaming) else None
+        self._aside = _Ahead(examples) if isinstance(examples, Streaming) else None
+
+    @property
+    def examples(self) -> int:
+        return self._count
+
+    @property
+    def batches_per_epoch(self) -> int:
+        return self._batches
+
+    def _draw(self, epoch: int, batch: int) -> Batch:
+        if self._ahead is None:
+            indices = self._indices(epoch, batch)
+            fields = self._source.gather(indices)
+        else:
+            indices, fields = self._ahead.read((epoch, batch), self._requests_from)
+        fields = self.policy.transform(fields, epoch, batch, augment=True)
+        return Batch(fields, len(indices), epoch, batch, indices)
+
+    def once(self) -> Iterator[Batch]:
+        size = self.policy.batch_size
+        ranges = [torch.arange(start, min(start + size, self._count)) for start in range(0, self._count, size)]
+        if self._aside is None:
+            read = (self._source.gather(indices) for indices in ranges)
+        else:
+            seeds = (derive(self.policy.seed, "data", self.policy.phase, "once", number) for number in range(len(ranges)))
+            read = self._aside.stream().batches(zip(ranges, seeds, strict=True))
+        for number, (indices, fields) in enumerate(zip(ranges, read, strict=True)):
+            prepared = self.policy.transform(fields, 0, number, augment=False)
+            yield Batch(prepared, len(indices), self.epoch, number, indices)
+
+    def close(self) -> None:
+        for ahead in (self._ahead, self._aside):
+            if ahead is not None:
+                ahead.close()
+
+    def _indices(self, epoch: int, batch: int) -> Tensor:
+        start = batch * self.policy.batch_size
+        stop = min(start + self.policy.batch_size, self._count)
+        if not self.policy.shuffle:
+            return torch.arange(start, stop)
+        if self._order is None or self._order[0] != epoch:
+            self._order = epoch, shuffled(self._count, self.policy.seed, self.policy.phase, epoch)
+        return self._order[1][start:stop]

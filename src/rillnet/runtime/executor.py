@@ -1,0 +1,207 @@
+"""Executor: a net on its device, run frame by frame, in training and in evaluation.
+
+It is all that a training step costs: one frame of the program, then each learning rule in turn. It
+never waits for the device; whoever wants numbers reads them from what it returns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rillnet.errors import Fault, RequestError
+from rillnet.model.layers.metrics import Metric
+from rillnet.model.net import Net, Outputs
+from rillnet.model.rollout import Rollout
+from rillnet.random import derive
+from rillnet.runtime.program import Program
+from rillnet.spec import ExecutionSpec, Phase
+from rillnet.types import LearningContext, LearningRule
+
+State = dict[str, Tensor]
+
+_AUTOCAST: dict[str, torch.dtype] = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Where a run is when a rule learns; see `rillnet.types.LearningContext`."""
+
+    step: int = 0
+    epoch: float = 0.0
+    total_steps: int | None = None
+    steps_per_epoch: int | None = None
+
+
+def find_device(name: str) -> torch.device:
+    """The device of that name; `auto` takes a CUDA device where there is one.
+
+    Raises:
+        RequestError: there is no such device here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise RequestError(Fault("run.device", f"is not available here: {reason}", name)) from error
+    return device
+
+
+class Executor:
+    """Runs frames of a net and lets its rules learn from them.
+
+    Args:
+        net: the net, on its device.
+        rollout: the delay of every edge.
+        rules: learning rules by name, in the order in which they act.
+        execution: how the net is executed.
+        precision: fp32, or what most of a frame is computed in: bf16, fp16; fp64 for the whole net.
+        seed: draws dropout and noise, by block and frame.
+    """
+
+    def __init__(
+        self,
+        net: Net,
+        rollout: Rollout,
+        rules: Mapping[str, LearningRule],
+        *,
+        execution: ExecutionSpec,
+        precision: str = "fp32",
+        seed: int = 0,
+    ) -> None:
+        self.net, self.rollout, self.rules = net, rollout, dict(rules)
+        self.execution, self.precision, self.seed = execution, precision, seed
+        self.device = next((p.device for p in net.parameters()), torch.device("cpu"))
+        self.state: State | None = None
+        self._programs: dict[tuple[str, tuple[str, ...]], Program] = {}
+        if execution.memory_format == "channels_last":
+            net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if execution.threads is not None and execution.threads != torch.get_num_threads():
+            torch.set_num_threads(execution.threads)
+        self._watched = tuple(name for name, module in net.leaves() if isinstance(module, Metric))
+
+    def program(self, phase: Phase, outputs: Sequence[str]) -> Program:
+        """The frame function that computes these outputs in a phase; made once."""
+        key = (phase, tuple(outputs))
+        if key not in self._programs:
+            compiled = "on" if self.execution.compile else "off"
+            self._programs[key] = Program(self.net, self.rollout, outputs=outputs, phase=phase, compile=compiled)
+        return self._programs[key]
+
+    @functools.cached_property
+    def _training_outputs(self) -> tuple[str, ...]:
+        wanted = [name for rule in self.rules.values() for name in rule.reads]
+        watched = [name for name in self._watched if "train" not in self._excluded(name)]
+        return tuple(dict.fromkeys([*wanted, *watched]))
+
+    def _excluded(self, name: str) -> frozenset[str]:
+        block = self.net.blocks.get(name.split("/")[0])
+        return block.exclude if block is not None else frozenset()
+
+    def learn(self, fields: Mapping[str, Tensor], context: LearningContext) -> dict[str, Tensor]:
+        """One training frame, after which every rule has learned.
+
+        Args:
+            fields: the inputs of the net, by name.
+            context: where the run is.
+
+        Returns:
+            The scalars of the frame (losses, metrics, what the rules report), on the device.
+        """
+        if not self.net.training or self.net.phase != "train":
+            self.net.set_phase("train")
+        self._seed_frame(context.step)
+        program = self.program("train", self._training_outputs)
+        with self._autocast():
+            outputs, state = program(
+                self.place(fields), self._carried(fields), frame_seed=self._block_seed(context.step)
+            )
+        self.state = {key: tensor.detach() for key, tensor in state.items()}
+        scalars = {
+            name: outputs[name].detach()
+            for name in self._training_outputs
+            if isinstance(outputs.get(name), Tensor) and outputs[name].numel() == 1
+        }
+        for rule in self.rules.values():
+            scalars.update(rule.learn(outputs, context))
+        return scalars
+
+    @torch.no_grad()
+    def evaluate(self, fields: Mapping[str, Tensor], outputs: Sequence[str], phase: Phase, index: int) -> Outputs:
+        """One frame without learning, from a state of zeros.
+
+        Args:
+            fields: the inputs of the net, by name.
+            outputs: what is wanted.
+            phase: val or test.
+            index: which frame of the evaluation, for what is drawn at random.
+        """
+        if self.net.training or self.net.phase != phase:
+            self.net.set_phase(phase)
+        program = self.program(phase, outputs)
+        self._seed_frame(index, phase)
+        with self._autocast():
+            placed = self.place(fields)
+            sent, _ = program(placed, program.initial_state(_batch(placed)))
+        return sent
+
+    def place(self, fields: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The fields that are inputs of the net, on its device, in its precision and memory format."""
+        placed = {}
+        for name in self.net.inputs:
+            if name not in fields:
+                continue
+            tensor = fields[name].to(self.device, non_blocking=True)
+            if self.precision == "fp64" and tensor.is_floating_point():
+                tensor = tensor.double()
+            if tensor.dim() == 4 and self.execution.memory_format == "channels_last":
+                tensor = tensor.contiguous(memory_format=torch.channels_last)
+            placed[name] = tensor
+        return placed
+
+    def _carried(self, fields: Mapping[str, Tensor]) -> State:
+        """The state that the last frame left, or zeros where the number of streams has changed."""
+        batch = _batch(fields)
+        program = self.program("train", self._training_outputs)
+        if self.state is None or any(tensor.shape[0] != batch for tensor in self.state.values() if tensor.dim()):
+            self.state = program.initial_state(batch)
+        return self.state
+
+    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
+        dtype = _AUTOCAST.get(self.precision)
+        return torch.autocast(self.device.type, dtype=dtype) if dtype else contextlib.nullcontext()
+
+    def _seed_frame(self, step: int, phase: str = "train") -> None:
+        """Any draw of a frame depends on the seed and the frame alone, so that a resumed run draws the same."""
+        seed = derive(self.seed, phase, step)
+        torch.random.default_generator.manual_seed(seed)
+        if self.device.type == "cuda":
+            torch.cuda.manual_seed(seed)
+
+    def _block_seed(self, step: int) -> Callable[[str], int]:
+        return lambda block: derive(self.seed, "block", block, step)
+
+
+def _batch(fields: Mapping[str, Tensor]) -> int:
+    return next((tensor.shape[0] for tensor in fields.values() if tensor.dim()), 1)
+
+
+@contextlib.contextmanager
+def threads(count: int | None) -> Iterator[None]:
+    """Runs a passage with another number of threads."""
+    before = torch.get_num_threads()
+    if count is not None:
+        torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,432 @@
+"""Session: a net that is running. It has a clock, a place in the data, learning rules and a run directory.
+
+A session does single things when told: learn from one batch, evaluate, save, go to a checkpoint. The
+trainer decides when. Everything that a step depends on is in the state it saves.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from rillnet.data import Data
+from rillnet.data.feed import Feed
+from rillnet.errors import AddressError, CheckpointError, Fault, RequestError, suggest
+from rillnet.model.net import Net, Outputs
+from rillnet.model.rollout import Rollout
+from rillnet.runtime import checkpoint as checkpoints
+from rillnet.runtime.checkpoint import Checkpoint
+from rillnet.runtime.clock import Clock
+from rillnet.runtime.execution import Choice, choices_file, choose, plain, unmeasured
+from rillnet.runtime.executor import Context, Executor, find_device
+from rillnet.runtime.record import Record
+from rillnet.spec import ExecutionSpec, ExperimentSpec, Phase, RunSpec
+from rillnet.types import LearningRule, Observer
+
+logger = logging.getLogger("rillnet")
+
+
+class Trainer(Protocol):
+    """What drives a session; see `rillnet.training.trainer`."""
+
+    def run(self, *, epochs: int | None = None, steps: int | None = None, frames: int | None = None) -> dict[str, Any]:
+        """Learns for so long; None for all is what the experiment says."""
+
+    def evaluate(self, phase: Phase) -> dict[str, float]:
+        """The metrics of a phase."""
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps of it."""
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Sets what was kept."""
+
+    def tensors(self) -> dict[str, dict[str, Tensor]]:
+        """Groups of tensors that a checkpoint keeps of it."""
+
+    def load_tensors(self, saved: Checkpoint) -> None:
+        """Sets them."""
+
+
+class Assembly(Protocol):
+    """What a session is made from; see `rillnet.training.experiment.Experiment`."""
+
+    spec: ExperimentSpec
+
+    def build_net(self, device: torch.device) -> Net:
+        """The net, its parameters drawn."""
+
+    def build_rollout(self, net: Net) -> Rollout:
+        """The delay of every edge."""
+
+    def open_data(self) -> Data | None:
+        """Where examples come from."""
+
+    def build_rules(self, net: Net, optimizer: str | None) -> dict[str, LearningRule]:
+        """The learning rules, attached to the net's parameters."""
+
+    def build_trainer(self, session: Session) -> Trainer:
+        """What drives the session."""
+
+    def open_record(self, root: Path, resume: bool) -> Record:
+        """The run directory: the one to go on with, or a new one."""
+
+
+class Session:
+    """A running net.
+
+    Args:
+        experiment: what runs: an `Experiment`, or a run that `rillnet.load` found, which then goes on.
+        root: the directory of all runs.
+        resume: go on with the unfinished run of the same document, if there is one.
+        record: whether there is a run directory; without one nothing is written.
+        observers: called with the session after every step.
+        say: told, in one line each, what a user should know.
+
+    Example:
+        >>> import rillnet as rn
+        >>> net = rn.Net("xor", inputs={"x": (2,), "y": rn.Scalar("int64")}, seed=1)
+        >>> _ = net.add("hidden", rn.Linear(out_features=8), source="x").add("act", rn.Tanh())
+        >>> _ = net.add("logits", rn.Linear(out_features=2)).add("loss", rn.CrossEntropy(), source=["logits", "y"])
+        >>> data = {"x": torch.tensor([[0.0, 0], [0, 1], [1, 0], [1, 1]]), "y": torch.tensor([0, 1, 1, 0])}
+        >>> learning = {"type": "Backprop", "optimizer": {"type": "Adam", "lr": 0.1}}
+        >>> experiment = rn.Experiment(net=net, data=data, learning=learning)
+        >>> with rn.Session(experiment, record=False) as session:
+        ...     metrics = session.run(steps=100)
+        >>> metrics["loss"] < 0.1
+        True
+    """
+
+    def __init__(
+        self,
+        experiment: Assembly,
+        *,
+        root: str | Path = "runs",
+        resume: bool = False,
+        record: bool = True,
+        observers: Sequence[Observer] = (),
+        say: Callable[[str], None] = logger.info,
+    ) -> None:
+        self.experiment, self.spec = experiment, experiment.spec
+        self.root, self.say, self.observers = Path(root), say, list(observers)
+        run = self.spec.run
+        self.device = find_device(run.device)
+        self.net = experiment.build_net(self.device)
+        if run.precision == "fp64":
+            self.net.double()
+        self.rollout = experiment.build_rollout(self.net)
+        self.data = experiment.open_data()
+        self.clock = Clock()
+        self.scalars: dict[str, Tensor] = {}
+        self.metrics: dict[str, dict[str, float]] = {}
+        self.choice: Choice | None = None
+        self.rules: dict[str, LearningRule] = {}
+        self.total_steps: int | None = None
+        self._wants_record, self._resume = record, resume
+        self._record: Record | None = None
+        self._executor: Executor | None = None
+        self._feed: Feed | None = None
+        self.trainer = experiment.build_trainer(self)
+        if record and (resume or getattr(experiment, "directory", None) is not None):
+            self.go_on()
+
+    # --- parts that are made when they are first needed ---------------------------------------
+
+    @property
+    def run_spec(self) -> RunSpec:
+        """What the document says under `run`."""
+        return self.spec.run
+
+    @property
+    def feed(self) -> Feed:
+        """The train phase's examples, drawn into batches.
+
+        Raises:
+            RequestError: the experiment has no data.
+        """
+        if self._feed is None:
+            if self.data is None:
+                raise RequestError(Fault("data", "is required to learn; give the experiment a source"))
+            self.check_fields("train")
+            self._feed = self.data.feed("train")
+            self.clock.batches = self._feed.batches_per_epoch
+        return self._feed
+
+    @property
+    def record(self) -> Record | None:
+        """The run directory, open for writing; None for a session that leaves no trace."""
+        if self._record is None and self._wants_record:
+            self._record = self.experiment.open_record(self.root, resume=False)
+        return self._record
+
+    @property
+    def executor(self) -> Executor:
+        """What runs frames; how it does is decided before the first one."""
+        if self._executor is None:
+            if self.choice is None:
+                self.choice = self._remembered_choice() or self._choose()
+                self.say(str(self.choice))
+            self._executor = self._make_executor(self.net, self.choice.execution)
+            self.rules = dict(self._executor.rules)
+        return self._executor
+
+    def _make_executor(self, net: Net, execution: ExecutionSpec) -> Executor:
+        rules = self.experiment.build_rules(net, execution.optimizer)
+        rollout = self.rollout if net is self.net else self.experiment.build_rollout(net)
+        run = self.spec.run
+        return Executor(net, rollout, rules, execution=execution, precision=run.precision, seed=run.seed)
+
+    def _asked(self) -> ExecutionSpec:
+        execution = self.spec.run.execution
+        if isinstance(execution, ExecutionSpec):
+            return execution
+        if execution == "eager":
+            return plain(self.device)
+        if execution == "compiled":
+            return unmeasured(ExecutionSpec(compile=True), self.device)
+        return ExecutionSpec()
+
+    def _choose(self) -> Choice:
+        asked = self._asked()
+        if all(value is not None for value in asked.model_dump(exclude={"threads"}).values()):
+            return Choice(asked)
+        if self.data is None or not self.spec.learning:
+            return Choice(unmeasured(asked, self.device))
+
+        def scratch(execution: ExecutionSpec) -> Executor:
+            return self._make_executor(copy.deepcopy(self.net), execution)
+
+        fields = self.feed.peek().fields
+        return choose(
+            scratch,
+            fields,
+            net=self.net,
+            asked=asked,
+            device=self.device,
+            steps=self.total_steps,
+            memory=choices_file(),
+        )
+
+    def _remembered_choice(self) -> Choice | None:
+        """The choice of a run that was killed after choosing and before its first checkpoint."""
+        return self._record.choice() if self._record is not None else None
+
+    def check_fields(self, phase: Phase) -> None:
+        """Compares what the data sends with what the net takes.
+
+        Raises:
+            RequestError: a field is missing, or its shape or kind is another.
+        """
+        assert self.data is not None
+        sent = self.data.fields(phase)
+        faults = []
+        needed = {edge.source for edge in self.net.edges}
+        for name, signature in self.net.inputs.items():
+            address = f"net.inputs.{name}"
+            if name not in sent:
+                if name in needed:
+                    hint = suggest(name, sent) or f"it sends {', '.join(sent)}"
+                    faults.append(Fault(address, f"the data sends no field {name!r}", hint=hint))
+                continue
+            shape, dtype = sent[name]
+            if tuple(shape) != signature.shape:
+                rule = f"the data sends {list(shape)}, the net takes {list(signature.shape)}"
+                faults.append(Fault(address, rule))
+            elif dtype.is_floating_point != signature.dtype.is_floating_point:
+                rule = f"the data sends {_word(dtype)}, the net takes {_word(signature.dtype)}"
+                faults.append(Fault(f"{address}.dtype", rule))
+        if faults:
+            raise RequestError(faults)
+
+    # --- doing --------------------------------------------------------------------------------
+
+    def run(self, *, epochs: int | None = None, steps: int | None = None, frames: int | None = None) -> dict[str, Any]:
+        """Learns for so many more epochs, steps or frames, or for as long as the experiment says in all.
+
+        Returns:
+            The latest metrics: those of the last evaluation, and the training loss.
+        """
+        return self.trainer.run(epochs=epochs, steps=steps, frames=frames)
+
+    def evaluate(self, phase: Phase | None = None) -> dict[str, float]:
+        """The metrics over a whole phase, val or test; None takes val where there is such data.
+
+        Returns:
+            By name; each example counts once, however the batches fall.
+        """
+        if self.data is None:
+            raise RequestError(Fault("data", "is required to evaluate; give the experiment a source"))
+        return self.trainer.evaluate(phase or self.data.evaluation_phase)
+
+    def learn(self) -> dict[str, Tensor]:
+        """One training step on the next batch.
+
+        Returns:
+            The scalars of the step, on the device.
+        """
+        executor, feed, clock = self.executor, self.feed, self.clock
+        batch = feed.next()
+        context = Context(clock.step, clock.epoch, self.total_steps, clock.batches)
+        self.scalars = executor.learn(batch.fields, context)
+        clock.step += 1
+        clock.frame += 1
+        clock.examples += batch.size
+        clock.epochs_done, clock.batch = feed.epoch, feed.batch
+        return self.scalars
+
+    def step(self, inputs: Mapping[str, Tensor] | None = None) -> Any:
+        """Without inputs, one training step; with inputs, one frame in the test phase that learns nothing.
+
+        Frames of a net with delays go on from the state that the frame before left.
+
+        Returns:
+            The scalars of the training step, or the outputs of the frame.
+        """
+        if inputs is None:
+            return {name: float(value) for name, value in self.learn().items()}
+        return self.predict(inputs)
+
+    def predict(self, inputs: Mapping[str, Tensor], outputs: Sequence[str] | None = None) -> Outputs:
+        """What the blocks send in the test phase for these inputs; nothing is learned.
+
+        Args:
+            inputs: a batch, by name of the net's inputs; those that only losses read may be left out.
+            outputs: the blocks that are wanted; None is every block that can be computed.
+        """
+        unknown = [name for name in inputs if name not in self.net.inputs]
+        if unknown:
+            raise RequestError(Fault(f"net/{unknown[0]}", "unknown input", hint=suggest(unknown[0], self.net.inputs)))
+        if outputs is None:
+            outputs = [step.name for step in self.net.steps("test", set(inputs))]
+        return self.executor.evaluate(inputs, outputs, "test", 0)
+
+    # --- looking and changing -----------------------------------------------------------------
+
+    def __getitem__(self, address: str) -> Any:
+        """What stands at an address: `net/conv1/weight`, `learning/main/rate`, `clock/step`."""
+        head, _, rest = address.partition("/")
+        if head == "net":
+            state = self.net.state_by_address()
+            if address in state:
+                return state[address]
+            raise AddressError(Fault(address, "unknown address", hint=suggest(address, state)))
+        if head == "learning":
+            name, _, key = rest.partition("/")
+            if name in self.executor.rules and key.startswith("rate"):
+                rates = self.executor.rules[name].rates()
+                return rates if len(rates) > 1 else next(iter(rates.values()), None)
+        if head == "clock" and hasattr(self.clock, rest):
+            return getattr(self.clock, rest)
+        raise AddressError(Fault(address, "unknown address", hint="known: net/..., learning/<rule>/rate, clock/step"))
+
+    def set(self, address: str, value: Any) -> None:
+        """Changes a parameter or buffer in place: `session.set("net/conv1/bias", 0.0)`.
+
+        Args:
+            address: of a parameter or buffer of the net.
+            value: a number, or anything of the tensor's shape.
+
+        Raises:
+            AddressError: there is no such tensor.
+            RequestError: the value has another shape.
+        """
+        tensor = self[address]
+        if not isinstance(tensor, Tensor):
+            raise RequestError(Fault(address, "cannot be set"))
+        given = torch.as_tensor(value, dtype=tensor.dtype, device=tensor.device)
+        if given.dim() and given.shape != tensor.shape:
+            raise RequestError(Fault(address, f"must have the shape {list(tensor.shape)}", list(given.shape)))
+        with torch.no_grad():
+            tensor.copy_(given)
+        if self._record is not None:
+            self._record.journal.command(f"set {address}", step=self.clock.step, frame=self.clock.frame)
+
+    # --- saving and going on ------------------------------------------------------------------
+
+    def checkpoint(self, *, best: bool = False) -> Path:
+        """Saves everything that the next step depends on.
+
+        Returns:
+            The checkpoint's directory.
+        """
+        record = self.record
+        if record is None:
+            raise RequestError("this session keeps no record, so it has no checkpoints; make it with record=True")
+        tensors: dict[str, dict[str, Tensor]] = {"parameters": self.net.state_by_address()}
+        values: dict[str, Any] = {"clock": self.clock.state(), "trainer": self.trainer.state()}
+        tensors |= self.trainer.tensors()
+        values["metrics"] = self.metrics
+        if self._feed is not None:
+            values["feed"] = self._feed.state()
+        if self.choice is not None:
+            values["execution"] = self.choice.as_dict()
+        if self._executor is not None:
+            values["rules"] = {}
+            for name, rule in self._executor.rules.items():
+                tensors[f"learning.{name}"] = rule.state_tensors()
+                values["rules"][name] = rule.state_values()
+            if self._executor.state:
+                tensors["state"] = dict(self._executor.state)
+        return record.save(self.clock, tensors, values, best=best, keep=self.spec.run.checkpoint.keep)
+
+    def go_on(self) -> None:
+        """Opens the run to be gone on with and returns to its newest complete checkpoint."""
+        self._record = self.experiment.open_record(self.root, resume=True)
+        found, damaged = checkpoints.newest(self._record.directory.checkpoints)
+        for text in damaged:
+            self.say(f"{text}; going back to the checkpoint before")
+        if found is not None:
+            self.load_checkpoint(found)
+            self.say(f"going on with {self._record.directory} from step {self.clock.step}")
+        elif damaged:
+            raise CheckpointError(f"{self._record.directory}: every checkpoint is damaged; --fresh starts anew")
+        self._record.truncate_after(self.clock.step)
+
+    def load_checkpoint(self, saved: Checkpoint) -> None:
+        """Returns to a checkpoint, exactly.
+
+        Raises:
+            CheckpointError: it is of another net or another experiment.
+        """
+        values = saved.values
+        match = checkpoints.match_by_name(saved, self.net.state_by_address())
+        if not match.complete:
+            raise CheckpointError(f"{saved.path}: does not fit the net: {match}")
+        if "execution" in values:
+            self.choice = Choice.from_dict(values["execution"])
+        if "feed" in values:
+            self.feed.seek(values["feed"])
+        self.clock.load(values["clock"])
+        self.metrics = values.get("metrics", {})
+        if "rules" in values:
+            for name, rule in self.executor.rules.items():
+                rule.load_state(saved.tensors(f"learning.{name}"), values["rules"][name])
+            if "state" in saved.groups:
+                self.executor.state = {k: v.to(self.device) for k, v in saved.tensors("state").items()}
+        self.trainer.load(values["trainer"])
+        self.trainer.load_tensors(saved)
+
+    def close(self) -> None:
+        """Ends helper processes and lets go of the run directory; saved state stays."""
+        if self._feed is not None:
+            self._feed.close()
+        if self._record is not None:
+            self._record.close()
+            self._record = None
+            self._wants_record = False
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+def _word(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

@@ -1,0 +1,175 @@
+"""The state of torch optimisers by address: to be saved as tensors and JSON, and loaded exactly.
+
+A tensor of state is named by its parameter and itself, `net/conv1/weight#exp_avg`. What is no tensor
+(hyperparameters, and state that an optimiser keeps as plain numbers) is JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rillnet.errors import CheckpointError
+from rillnet.training.selection import shorten_list
+
+_NO_HYPERPARAMETERS = ("params", "param_names", "foreach", "fused", "differentiable", "capturable")
+
+_HOST_NAMES = ("step", "mu_product")
+"""Counters that torch keeps on the host, unless its fused kernels count on the device."""
+
+_VARYING = ("Adafactor",)
+"""Optimisers whose state has other names for matrices than for vectors."""
+
+
+@dataclass(frozen=True)
+class PartState:
+    """A torch optimiser and the addresses of its parameters.
+
+    Args:
+        type: what the document calls it.
+        optimizer: the optimiser itself.
+        addresses: of the parameters, group by group, in the order of the groups.
+    """
+
+    type: str
+    optimizer: torch.optim.Optimizer
+    addresses: tuple[tuple[str, ...], ...]
+
+    def items(self) -> Iterable[tuple[str, Tensor, dict[str, Any]]]:
+        """Address, parameter and group of every parameter."""
+        for addresses, group in zip(self.addresses, self.optimizer.param_groups, strict=True):
+            for address, parameter in zip(addresses, group["params"], strict=True):
+                yield address, parameter, group
+
+    def state_of(self, parameter: Tensor) -> dict[str, Any]:
+        """What the optimiser keeps for a parameter; empty before its first step."""
+        state = self.optimizer.state.get(parameter, {})
+        return {name: value for name, value in state.items() if value is not None}
+
+
+def tensors_of(part: PartState) -> dict[str, Tensor]:
+    """The tensors of state, by address and name; the tensors themselves, not copies."""
+    return {
+        f"{address}#{name}": value
+        for address, parameter, _ in part.items()
+        for name, value in part.state_of(parameter).items()
+        if isinstance(value, Tensor)
+    }
+
+
+def values_of(part: PartState) -> dict[str, Any]:
+    """The rest of the state, for JSON.
+
+    Raises:
+        CheckpointError: the optimiser keeps something that is neither a tensor nor a number.
+    """
+    names: dict[str, None] = {}
+    numbers: dict[str, float] = {}
+    without: list[str] = []
+    for address, parameter, _ in part.items():
+        state = part.state_of(parameter)
+        if not state:
+            without.append(address)
+        for name, value in state.items():
+            names[name] = None
+            if isinstance(value, Tensor):
+                continue
+            if not isinstance(value, int | float):
+                raise CheckpointError(
+                    f"the state {name!r} of {address} cannot be saved: {part.type} keeps it as {type(value).__name__}, "
+                    "not as a tensor or a number"
+                )
+            numbers[f"{address}#{name}"] = value
+    return {
+        "type": part.type,
+        "groups": [_hyperparameters(group) for group in part.optimizer.param_groups],
+        "state": sorted(names),
+        "without": without if names else [],
+        "numbers": numbers,
+    }
+
+
+def _hyperparameters(group: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _as_json(value) for name, value in group.items() if name not in _NO_HYPERPARAMETERS}
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.item()
+    return [_as_json(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def problems_of(part: PartState, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> list[str]:
+    """Why a saved state does not fit, one line each; nothing if it does."""
+    if values["type"] != part.type:
+        return [f"it is of {values['type']}, not of {part.type}"]
+    if len(values["groups"]) != len(part.addresses):
+        return [f"it has {len(values['groups'])} groups of factors, not {len(part.addresses)}"]
+    problems: list[str] = []
+    without = set(values["without"])
+    missing: dict[str, list[str]] = {}
+    for address, parameter, _ in part.items():
+        saved = _saved_state(address, tensors, values)
+        absent = [name for name in values["state"] if name not in saved]
+        if address not in without and absent and not (saved and part.type in _VARYING):
+            missing.setdefault(", ".join(absent), []).append(address)
+        problems += [
+            f"{address}#{name} has shape {list(value.shape)}, not {list(parameter.shape)}"
+            for name, value in saved.items()
+            if isinstance(value, Tensor)
+            and value.dim()
+            and value.shape != parameter.shape
+            and part.type not in _VARYING
+        ]
+    return [f"no {names} of {shorten_list(found)}" for names, found in missing.items()] + problems
+
+
+def load_into(part: PartState, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
+    """Puts a saved state that fits into the optimiser; the tensors are copied.
+
+    The element types stay as saved (torch's own load_state_dict casts counters to the parameter's),
+    so that going on gives the same bits.
+    """
+    for group, saved in zip(part.optimizer.param_groups, values["groups"], strict=True):
+        for name, value in saved.items():
+            kept = group.get(name)
+            if isinstance(kept, Tensor):
+                kept.fill_(value)
+            else:
+                group[name] = tuple(value) if isinstance(kept, tuple) else value
+    for address, parameter, group in part.items():
+        part.optimizer.state.pop(parameter, None)
+        saved_state = _saved_state(address, tensors, values)
+        if saved_state:
+            part.optimizer.state[parameter] = {
+                name: _placed(name, value, parameter, bool(group.get("fused"))) for name, value in saved_state.items()
+            }
+
+
+def _placed(name: str, value: Tensor | float, parameter: Tensor, fused: bool) -> Tensor | float:
+    if not isinstance(value, Tensor):
+        return value
+    if name in _HOST_NAMES and value.dim() == 0:
+        if fused:
+            return value.detach().to(parameter.device, torch.float32, copy=True)
+        return value.detach().to("cpu", copy=True)
+    copied = value.detach().to(parameter.device, copy=True)
+    if copied.shape == parameter.shape and copied.stride() != parameter.stride():
+        # laid out as the parameter is, which a file does not keep
+        copied = torch.empty_like(parameter, dtype=copied.dtype).copy_(copied)
+    return copied
+
+
+def _saved_state(address: str, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> dict[str, Tensor | float]:
+    state: dict[str, Tensor | float] = {}
+    for name in values["state"]:
+        key = f"{address}#{name}"
+        if key in tensors:
+            state[name] = tensors[key]
+        elif key in values["numbers"]:
+            state[name] = values["numbers"][key]
+    return state

@@ -1,0 +1,316 @@
+"""Optimiser: torch's optimisers at work on parts of a net, addressed, with factors, penalties and limits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+
+from rillnet.errors import CheckpointError, Fault, RequestError, RunError, suggest
+from rillnet.registry import signature_of
+from rillnet.training.optimizer_family import (
+    OPTIMIZERS,
+    Momentum,
+    Nesterov,
+    PartSpec,
+    check_factors,
+    check_optimizer,
+    read_parts,
+)
+from rillnet.training.optimizer_state import PartState, load_into, problems_of, tensors_of, values_of
+from rillnet.training.rates import Progress, Rate
+from rillnet.training.regularization import add_l1, limit_norms
+from rillnet.training.selection import divide, no_match, select
+
+__all__ = ["OPTIMIZERS", "Momentum", "Nesterov", "Optimizer", "check_factors", "check_optimizer"]
+
+Implementation = Literal["single", "foreach", "fused"]
+
+_FOREACH_DEVICES = {"cpu", "cuda", "xpu"}
+_FUSED_DEVICES = {"cpu", "cuda", "xpu", "mps"}
+_FUSED_DEVICES_OF = {"Adagrad": {"cpu"}}
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Parameters of a part that have the same factors."""
+
+    addresses: tuple[str, ...]
+    rate: float
+    decay: float
+
+
+@dataclass
+class _Part:
+    """A torch optimiser at work on a part of the net."""
+
+    spec: PartSpec
+    state: PartState
+    groups: tuple[_Group, ...]
+    base: float
+    implementation: Implementation
+
+    @property
+    def optimizer(self) -> torch.optim.Optimizer:
+        return self.state.optimizer
+
+    def step(self) -> None:
+        if self.spec.l1:
+            for group, torch_group in zip(self.groups, self.optimizer.param_groups, strict=True):
+                add_l1(torch_group["params"], self.spec.l1 * group.decay)
+        self.optimizer.step()
+        if self.spec.max_norm is not None:
+            for torch_group in self.optimizer.param_groups:
+                limit_norms(torch_group["params"], self.spec.max_norm)
+
+    def set_rate(self, value: float) -> None:
+        for group, torch_group in zip(self.groups, self.optimizer.param_groups, strict=True):
+            torch_group["lr"] = value * group.rate
+
+
+class Optimizer:
+    """One or several torch optimisers, each on its part of a net.
+
+    A step adds the L1 penalties to the gradients, lets torch's optimisers step, and shrinks filters that
+    have outgrown their limit. It never waits for the device.
+
+    Args:
+        specs: a record `{type: SGD, lr: 0.1}`, a name, or a list of records with `of` globs that share the
+            parameters out (one record without `of` takes the rest). Besides torch's own arguments each takes
+            `l1`, `max_norm` and a `rate` curve of its own.
+        parameters: by address, `net/conv1/weight`; of one that stands at several addresses the first counts.
+        factors: by glob, `{"*.bias": {"rate": 2, "decay": 0}}`: what the rate, and the penalties
+            (weight_decay and l1), are multiplied by; later globs win.
+        implementation: how a step is executed, where torch offers that on the device; None is torch's default.
+        address: where `specs` stands in a document, for messages.
+
+    Raises:
+        RequestError: an argument is wrong, or a parameter has no optimiser or several.
+
+    Example:
+        >>> weight = Parameter(torch.ones(2))
+        >>> optimizer = Optimizer({"type": "SGD", "lr": 0.5}, {"net/a/weight": weight})
+        >>> weight.grad = torch.ones(2)
+        >>> optimizer.step()
+        >>> weight.data, optimizer.rates()
+        (tensor([0.5000, 0.5000]), {'*': 0.5})
+    """
+
+    def __init__(
+        self,
+        specs: object,
+        parameters: Mapping[str, Parameter],
+        *,
+        factors: Mapping[str, Mapping[str, float]] | None = None,
+        implementation: Implementation | None = None,
+        address: str = "optimizer",
+    ) -> None:
+        parts = read_parts(specs, address)
+        unique = {id(parameter): name for name, parameter in reversed(parameters.items())}
+        self._parameters = {name: p for name, p in parameters.items() if unique[id(p)] == name}
+        if not self._parameters:
+            raise RequestError(Fault(address, "has nothing to optimize, as the net has no parameters"))
+        trained = [name for name, parameter in self._parameters.items() if parameter.requires_grad]
+        dealt = divide({part.address: part.of for part in parts}, trained or list(self._parameters), address)
+        by_name = _factors_by_name(factors or {}, list(self._parameters), _beside(address, "factors"))
+        self._parts = [
+            self._build(part, names, by_name, implementation) for part, names in zip(parts, dealt, strict=True)
+        ]
+
+    def _build(
+        self,
+        part: PartSpec,
+        names: Sequence[str],
+        factors: Mapping[str, tuple[float, float]],
+        implementation: Implementation | None,
+    ) -> _Part:
+        by_factors: dict[tuple[float, float], list[str]] = {}
+        for name in names:
+            by_factors.setdefault(factors[name], []).append(name)
+        groups = tuple(_Group(tuple(members), *key) for key, members in by_factors.items())
+        used, flags = _implementation(part.spec.type, [self._parameters[name] for name in names], implementation)
+        torch_groups = [{"params": [self._parameters[name] for name in group.addresses]} for group in groups]
+        try:
+            optimizer = OPTIMIZERS.build(part.spec, torch_groups, **flags)
+        except (ValueError, TypeError) as error:  # what the class itself checks
+            text = str(error)
+            raise RequestError(Fault(part.address, text[:1].lower() + text[1:])) from error
+        state = PartState(part.spec.type, optimizer, tuple(group.addresses for group in groups))
+        built = _Part(part, state, groups, float(optimizer.param_groups[0]["lr"]), used)
+        built.set_rate(built.base)
+        for group, torch_group in zip(groups, optimizer.param_groups, strict=True):
+            if "weight_decay" in torch_group:
+                torch_group["weight_decay"] *= group.decay
+        return built
+
+    @property
+    def parameters(self) -> dict[str, Parameter]:
+        """What is optimised, by address."""
+        return self._parameters
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        """The groups of all torch optimisers; with `step` this is what torch's GradScaler needs."""
+        return [group for part in self._parts for group in part.optimizer.param_groups]
+
+    @property
+    def torch_optimizers(self) -> list[torch.optim.Optimizer]:
+        """Torch's optimisers, part by part."""
+        return [part.optimizer for part in self._parts]
+
+    @property
+    def implementation_used(self) -> str:
+        """How a step is executed; where parts differ, each way once, `fused, single`."""
+        return ", ".join(dict.fromkeys(part.implementation for part in self._parts))
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Changes the parameters by their gradients."""
+        for part in self._parts:
+            part.step()
+
+    def zero_grad(self) -> None:
+        """Drops all gradients."""
+        for parameter in self._parameters.values():
+            parameter.grad = None
+
+    def set_rate(self, rate: Rate, progress: Progress) -> None:
+        """Sets the rates of the next step by a curve, or by a part's own.
+
+        Args:
+            rate: the curve.
+            progress: how far the run is.
+
+        Raises:
+            RunError: a curve gives a negative number or none at all.
+        """
+        for part in self._parts:
+            value = (part.spec.rate or rate)(part.base, progress)
+            if not (value >= 0 and math.isfinite(value)):
+                raise RunError(
+                    f"{part.spec.address}: the rate of step {progress.step} must be at least 0 (got {value})"
+                )
+            part.set_rate(value)
+
+    def rates(self) -> dict[str, float]:
+        """The rate of every part, before factors, by its globs (`*` for all)."""
+        rates: dict[str, float] = {}
+        for part in self._parts:
+            group, torch_group = max(zip(part.groups, part.optimizer.param_groups, strict=True), key=_rate_factor)
+            rates[part.spec.label] = float(torch_group["lr"]) / group.rate if group.rate else 0.0
+        return rates
+
+    def bases(self) -> dict[str, float]:
+        """What the curves start from (`lr`), by part."""
+        return {part.spec.label: part.base for part in self._parts}
+
+    def set_base(self, value: float, part: str | None = None) -> None:
+        """Changes what the curves start from, and the rate until a curve is asked again.
+
+        Args:
+            value: the new `lr`.
+            part: its globs as in `rates()`; None is all parts.
+
+        Raises:
+            RequestError: there is no such part, or the value is negative.
+        """
+        labels = [known.spec.label for known in self._parts]
+        if part is not None and part not in labels:
+            hint = suggest(part, labels) or f"known: {', '.join(labels)}"
+            raise RequestError(Fault("", "unknown part of the optimizer", part, hint=hint))
+        if not (value >= 0 and math.isfinite(value)):
+            raise RequestError(Fault("lr", "must be at least 0", value))
+        for known in self._parts:
+            if part in (None, known.spec.label):
+                known.base = float(value)
+                known.set_rate(known.base)
+
+    def state_tensors(self) -> dict[str, Tensor]:
+        """The tensors of state, `net/conv1/weight#exp_avg`; the tensors themselves, not copies."""
+        return {name: tensor for part in self._parts for name, tensor in tensors_of(part.state).items()}
+
+    def state_values(self) -> dict[str, Any]:
+        """The rest of the state, for JSON: hyperparameters of every part, and which state there is."""
+        return {"parts": [{"base": part.base, **values_of(part.state)} for part in self._parts]}
+
+    def load_state(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
+        """Goes on exactly where `state_tensors` and `state_values` were taken.
+
+        Args:
+            tensors: what `state_tensors` gave, nothing else.
+            values: what `state_values` gave.
+
+        Raises:
+            CheckpointError: they do not fit; says what is missing, unknown or of another shape. Nothing is
+                loaded then.
+        """
+        saved = values["parts"]
+        if len(saved) != len(self._parts):
+            raise _misfit([f"it has {len(saved)} parts, not {len(self._parts)}"])
+        problems = [
+            problem
+            for part, part_values in zip(self._parts, saved, strict=True)
+            for problem in problems_of(part.state, tensors, part_values)
+        ]
+        known = {name for part in self._parts for addresses in part.state.addresses for name in addresses}
+        unknown = [name for name in tensors if name.rpartition("#")[0] not in known]
+        problems += [f"unknown {name}" for name in unknown]
+        if problems:
+            raise _misfit(problems)
+        for part, part_values in zip(self._parts, saved, strict=True):
+            load_into(part.state, tensors, part_values)
+            part.base = part_values["base"]
+
+
+def _misfit(problems: Iterable[str]) -> CheckpointError:
+    return CheckpointError("the saved state of the optimizer does not fit: " + "; ".join(problems))
+
+
+def _rate_factor(pair: tuple[_Group, dict[str, Any]]) -> float:
+    return pair[0].rate
+
+
+def _beside(address: str, name: str) -> str:
+    """The address of a neighbour: `learning/main.factors` for `learning/main.optimizer`."""
+    parent, dot, _ = address.rpartition(".")
+    return f"{parent}{dot}{name}"
+
+
+def _factors_by_name(
+    factors: Mapping[str, Mapping[str, float]], names: Sequence[str], address: str
+) -> dict[str, tuple[float, float]]:
+    """The (rate, decay) factors of every parameter."""
+    faults = check_factors(factors, address)
+    found: dict[str, dict[str, float]] = {name: {"rate": 1.0, "decay": 1.0} for name in names}
+    for glob, values in factors.items():
+        chosen = select(glob, names)
+        if not chosen:
+            faults.append(replace(no_match(glob, names, f"{address}[{glob!r}]")))
+        for name in chosen:
+            found[name] |= values
+    if faults:
+        raise RequestError(faults)
+    return {name: (values["rate"], values["decay"]) for name, values in found.items()}
+
+
+def _implementation(
+    type_name: str, parameters: Sequence[Tensor], wanted: Implementation | None
+) -> tuple[Implementation, dict[str, bool]]:
+    """What of the wanted implementation torch offers here, and the flags that choose it."""
+    offered = signature_of(OPTIMIZERS.find(type_name))
+    devices = {parameter.device.type for parameter in parameters}
+    plain = all(type(parameter) in (Tensor, Parameter) for parameter in parameters)
+    floating = all(parameter.is_floating_point() for parameter in parameters)
+    fused = "fused" in offered and plain and floating and devices <= _FUSED_DEVICES_OF.get(type_name, _FUSED_DEVICES)
+    foreach = "foreach" in offered and plain and devices <= _FOREACH_DEVICES
+    if wanted == "fused" and fused:
+        return "fused", {"fused": True}
+    by_default = foreach and "cpu" not in devices  # as torch chooses
+    if foreach and (wanted == "foreach" or (wanted != "single" and by_default)):
+        return "foreach", {"foreach": True}
+    return "single", {"foreach": False} if "foreach" in offered else {}

@@ -1,0 +1,63 @@
+"""Protocols that the packages share: what a learning rule is, what an experiment hands to a session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, runtime_checkable
+
+from torch import Tensor
+
+
+@runtime_checkable
+class LearningRule(Protocol):
+    """Whatever changes parameters. Any number of rules may be attached to one net.
+
+    A rule names the outputs it reads, is shown them after every frame of the train phase, and keeps
+    whatever it must remember between frames in its state, so that a run can stop and go on exactly.
+    """
+
+    reads: tuple[str, ...]
+    """Names of the blocks whose outputs it needs."""
+
+    def learn(self, outputs: Mapping[str, Any], context: LearningContext) -> dict[str, Tensor]:
+        """Changes parameters after a frame.
+
+        Args:
+            outputs: what the blocks sent, by name.
+            context: where the run is.
+
+        Returns:
+            Scalars worth watching, by name, on the device; nobody waits for their values.
+        """
+
+    def rates(self) -> dict[str, float]:
+        """The learning rates in force, by what they apply to."""
+
+    def state_tensors(self) -> dict[str, Tensor]:
+        """Tensors to be saved."""
+
+    def state_values(self) -> dict[str, Any]:
+        """All else to be saved, as JSON has it."""
+
+    def load_state(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
+        """Sets what was saved; learning goes on as if it had not stopped."""
+
+
+class LearningContext(Protocol):
+    """Where a run is when a rule learns.
+
+    Args:
+        step: learning steps done before this one.
+        epoch: epochs done, with its fraction.
+        total_steps: how many the run will have, None if it is not known.
+        steps_per_epoch: of one pass over the data, None if it is not known.
+    """
+
+    step: int
+    epoch: float
+    total_steps: int | None
+    steps_per_epoch: int | None
+
+
+Observer = Callable[[Any], None]
+"""Called by a session after every step with the session itself; it changes nothing."""

@@ -14,9 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rillnet.data.batch import Batch
 from rillnet.data.examples import Examples, Request, Stream, Streaming
 from rillnet.data.ordering import shuffled
 from rillnet.data.policy import Policy
+from rillnet.data.readahead import Ahead
 from rillnet.errors import CheckpointError, DataError
 from rillnet.random import derive
 
@@ -67,9 +69,7 @@ class Feed(ABC):
         """The next batch; the first of the next epoch follows the last of this one."""
         drawn = self.peek()
         self._peeked = None
-        self.batch += 1
-        if self.batch >= self.batches_per_epoch:
-            self.epoch, self.batch = self.epoch + 1, 0
+        self.epoch, self.batch = self._after(self.epoch, self.batch)
         return drawn
 
     def peek(self) -> Batch:
@@ -77,6 +77,9 @@ class Feed(ABC):
         if self._peeked is None:
             self._peeked = self._draw(self.epoch, self.batch)
         return self._peeked
+
+    def _after(self, epoch: int, batch: int) -> tuple[int, int]:
+        return (epoch, batch + 1) if batch + 1 < self.batches_per_epoch else (epoch + 1, 0)
 
     def state(self) -> dict[str, int]:
         """The position: epoch and number of the next batch."""
@@ -132,8 +135,9 @@ class ExamplesFeed(Feed):
                 f"where drop_last leaves out a short batch (got {policy.batch_size})"
             )
         self._order: tuple[int, Tensor] | None = None
-        self._ahead = _Ahead(examples) if isinstance(examples, Streaming) else None
-        self._aside = _Ahead(examples) if isinstance(examples, Streaming) else None
+        self._ahead = Ahead(examples.open_stream()) if isinstance(examples, Streaming) else None
+        self._ahead_at: tuple[int, int] | None = None
+        self._aside: Stream | None = examples.open_stream() if isinstance(examples, Streaming) else None
 
     @property
     def examples(self) -> int:
@@ -144,30 +148,46 @@ class ExamplesFeed(Feed):
         return self._batches
 
     def _draw(self, epoch: int, batch: int) -> Batch:
-        if self._ahead is None:
-            indices = self._indices(epoch, batch)
-            fields = self._source.gather(indices)
-        else:
-            indices, fields = self._ahead.read((epoch, batch), self._requests_from)
+        indices, fields = self._read(epoch, batch)
         fields = self.policy.transform(fields, epoch, batch, augment=True)
         return Batch(fields, len(indices), epoch, batch, indices)
+
+    def _read(self, epoch: int, batch: int) -> tuple[Tensor, dict[str, Tensor]]:
+        if self._ahead is None:
+            indices = self._indices(epoch, batch)
+            return indices, self._source.gather(indices)
+        if self._ahead_at != (epoch, batch):
+            self._ahead.restart(self._requests_from(epoch, batch))
+        self._ahead_at = None  # a fault while reading leaves the stream without a position
+        read = self._ahead.next()
+        self._ahead_at = self._after(epoch, batch)
+        return read
+
+    def _requests_from(self, epoch: int, batch: int) -> Iterator[Request]:
+        while True:
+            yield self._indices(epoch, batch), self._seed("read", epoch, batch)
+            epoch, batch = self._after(epoch, batch)
+
+    def _seed(self, *words: str | int) -> int:
+        return derive(self.policy.seed, "data", self.policy.phase, *words)
 
     def once(self) -> Iterator[Batch]:
         size = self.policy.batch_size
         ranges = [torch.arange(start, min(start + size, self._count)) for start in range(0, self._count, size)]
+        requests = [(indices, self._seed("once", number)) for number, indices in enumerate(ranges)]
         if self._aside is None:
-            read = (self._source.gather(indices) for indices in ranges)
+            read: Iterator[dict[str, Tensor]] = (self._source.gather(indices) for indices in ranges)
         else:
-            seeds = (derive(self.policy.seed, "data", self.policy.phase, "once", number) for number in range(len(ranges)))
-            read = self._aside.stream().batches(zip(ranges, seeds, strict=True))
+            read = self._aside.batches(requests)
         for number, (indices, fields) in enumerate(zip(ranges, read, strict=True)):
             prepared = self.policy.transform(fields, 0, number, augment=False)
             yield Batch(prepared, len(indices), self.epoch, number, indices)
 
     def close(self) -> None:
-        for ahead in (self._ahead, self._aside):
-            if ahead is not None:
-                ahead.close()
+        self._ahead_at = None
+        for opened in (self._ahead, self._aside):
+            if opened is not None:
+                opened.close()
 
     def _indices(self, epoch: int, batch: int) -> Tensor:
         start = batch * self.policy.batch_size

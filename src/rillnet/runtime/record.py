@@ -31,6 +31,7 @@ class Record:
         self._lock = directory.lock()
         self.journal = Journal(directory)
         self.metrics = MetricsLog(directory, tensorboard)
+        self.saved_at: int | None = None
 
     def choice(self) -> Choice | None:
         """How the run has been executed so far, if it has begun."""
@@ -62,6 +63,7 @@ class Record:
         path = checkpoints.save(folder, clock.step, tensors, values, best=best)
         marked = checkpoints.best(folder)
         checkpoints.prune(folder, keep, [marked] if marked is not None else [])
+        self.saved_at = clock.step
         return path
 
     def truncate_after(self, step: int) -> None:

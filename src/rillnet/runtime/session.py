@@ -35,6 +35,8 @@ logger = logging.getLogger("rillnet")
 class Trainer(Protocol):
     """What drives a session; see `rillnet.training.trainer`."""
 
+    stop_reason: str | None
+
     def run(self, *, epochs: int | None = None, steps: int | None = None, frames: int | None = None) -> dict[str, Any]:
         """Learns for so long; None for all is what the experiment says."""
 
@@ -175,6 +177,11 @@ class Session:
             self._executor = self._make_executor(self.net, self.choice.execution)
             self.rules = dict(self._executor.rules)
         return self._executor
+
+    def prepare(self) -> None:
+        """Decides how the net is executed, and attaches the learning rules, if that was not done yet."""
+        if self._executor is None:
+            self._executor = self.executor
 
     def _make_executor(self, net: Net, execution: ExecutionSpec) -> Executor:
         rules = self.experiment.build_rules(net, execution.optimizer)

@@ -34,7 +34,7 @@ class Clip:
     """
 
     def __init__(self, norm: Limit | None = None, value: Limit | None = None, norm_type: Limit = 2.0) -> None:
-        faults = _check(dict(norm=norm, value=value, norm_type=norm_type), "clip")
+        faults = _check({"norm": norm, "value": value, "norm_type": norm_type}, "clip")
         if faults:
             raise RequestError(faults)
         self.norm = norm

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -53,6 +53,7 @@ class _Part:
     state: PartState
     groups: tuple[_Group, ...]
     base: float
+    rate: float
     implementation: Implementation
 
     @property
@@ -69,6 +70,7 @@ class _Part:
                 limit_norms(torch_group["params"], self.spec.max_norm)
 
     def set_rate(self, value: float) -> None:
+        self.rate = value
         for group, torch_group in zip(self.groups, self.optimizer.param_groups, strict=True):
             torch_group["lr"] = value * group.rate
 
@@ -111,8 +113,10 @@ class Optimizer:
         address: str = "optimizer",
     ) -> None:
         parts = read_parts(specs, address)
-        unique = {id(parameter): name for name, parameter in reversed(parameters.items())}
-        self._parameters = {name: p for name, p in parameters.items() if unique[id(p)] == name}
+        first: dict[int, str] = {}
+        for name, parameter in parameters.items():
+            first.setdefault(id(parameter), name)
+        self._parameters = {name: parameters[name] for name in first.values()}
         if not self._parameters:
             raise RequestError(Fault(address, "has nothing to optimize, as the net has no parameters"))
         trained = [name for name, parameter in self._parameters.items() if parameter.requires_grad]
@@ -140,9 +144,10 @@ class Optimizer:
         except (ValueError, TypeError) as error:  # what the class itself checks
             text = str(error)
             raise RequestError(Fault(part.address, text[:1].lower() + text[1:])) from error
+        base = float(optimizer.param_groups[0]["lr"])
         state = PartState(part.spec.type, optimizer, tuple(group.addresses for group in groups))
-        built = _Part(part, state, groups, float(optimizer.param_groups[0]["lr"]), used)
-        built.set_rate(built.base)
+        built = _Part(part, state, groups, base, base, used)
+        built.set_rate(base)
         for group, torch_group in zip(groups, optimizer.param_groups, strict=True):
             if "weight_decay" in torch_group:
                 torch_group["weight_decay"] *= group.decay
@@ -199,11 +204,7 @@ class Optimizer:
 
     def rates(self) -> dict[str, float]:
         """The rate of every part, before factors, by its globs (`*` for all)."""
-        rates: dict[str, float] = {}
-        for part in self._parts:
-            group, torch_group = max(zip(part.groups, part.optimizer.param_groups, strict=True), key=_rate_factor)
-            rates[part.spec.label] = float(torch_group["lr"]) / group.rate if group.rate else 0.0
-        return rates
+        return {part.spec.label: part.rate for part in self._parts}
 
     def bases(self) -> dict[str, float]:
         """What the curves start from (`lr`), by part."""
@@ -236,7 +237,7 @@ class Optimizer:
 
     def state_values(self) -> dict[str, Any]:
         """The rest of the state, for JSON: hyperparameters of every part, and which state there is."""
-        return {"parts": [{"base": part.base, **values_of(part.state)} for part in self._parts]}
+        return {"parts": [{"base": part.base, "rate": part.rate, **values_of(part.state)} for part in self._parts]}
 
     def load_state(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
         """Goes on exactly where `state_tensors` and `state_values` were taken.
@@ -264,15 +265,11 @@ class Optimizer:
             raise _misfit(problems)
         for part, part_values in zip(self._parts, saved, strict=True):
             load_into(part.state, tensors, part_values)
-            part.base = part_values["base"]
+            part.base, part.rate = part_values["base"], part_values["rate"]
 
 
 def _misfit(problems: Iterable[str]) -> CheckpointError:
     return CheckpointError("the saved state of the optimizer does not fit: " + "; ".join(problems))
-
-
-def _rate_factor(pair: tuple[_Group, dict[str, Any]]) -> float:
-    return pair[0].rate
 
 
 def _beside(address: str, name: str) -> str:
@@ -290,7 +287,7 @@ def _factors_by_name(
     for glob, values in factors.items():
         chosen = select(glob, names)
         if not chosen:
-            faults.append(replace(no_match(glob, names, f"{address}[{glob!r}]")))
+            faults.append(no_match(glob, names, f"{address}[{glob!r}]"))
         for name in chosen:
             found[name] |= values
     if faults:

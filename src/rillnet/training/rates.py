@@ -8,15 +8,16 @@ optimiser's own `lr`. Times are steps (a bare number) or text, `500 steps`, `2 e
 from __future__ import annotations
 
 import inspect
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Any, Protocol, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from rillnet.errors import Fault, RequestError
-from rillnet.registry import Family, value_rule
+from rillnet.registry import Family, check_arguments, value_rule
 from rillnet.training.spans import SpanText, TimeText, completed, parse_span
 from rillnet.training.typed import typed_spec
 
@@ -49,8 +50,18 @@ class Rate(Protocol):
         """The rate of the next step."""
 
 
+class _Curve:
+    """Checks the arguments of a curve made in Python as a document's are."""
+
+    def __post_init__(self) -> None:
+        arguments = {item.name: getattr(self, item.name) for item in fields(self) if item.init}  # type: ignore[arg-type]
+        faults = check_arguments(type(self), arguments, "rate")
+        if faults:
+            raise RequestError(faults)
+
+
 @dataclass(frozen=True)
-class Constant:
+class Constant(_Curve):
     """One rate for the whole run: rate = value, or base.
 
     Args:
@@ -64,7 +75,7 @@ class Constant:
 
 
 @dataclass(frozen=True)
-class Step:
+class Step(_Curve):
     """A staircase: rate = base * factor ** floor(t / every).
 
     Args:
@@ -92,7 +103,7 @@ def _is_times(value: object) -> object:
 
 
 @dataclass(frozen=True)
-class MultiStep:
+class MultiStep(_Curve):
     """A staircase with steps of unequal length: rate = base * factor ** (how many of `at` are reached).
 
     Args:
@@ -109,7 +120,7 @@ class MultiStep:
 
 
 @dataclass(frozen=True)
-class Exponential:
+class Exponential(_Curve):
     """Exponential decay: rate = base * factor ** (t / every).
 
     Args:
@@ -129,7 +140,7 @@ class Exponential:
 
 
 @dataclass(frozen=True)
-class Inverse:
+class Inverse(_Curve):
     """Inverse decay, Caffe's `inv`: rate = base * (1 + gamma * t / every) ** -power.
 
     Args:
@@ -147,7 +158,7 @@ class Inverse:
 
 
 @dataclass(frozen=True)
-class Polynomial:
+class Polynomial(_Curve):
     """Polynomial decay: rate = end + (base - end) * max(0, 1 - t / over) ** power.
 
     Args:
@@ -166,7 +177,7 @@ class Polynomial:
 
 
 @dataclass(frozen=True)
-class Linear:
+class Linear(_Curve):
     """A straight line: base until `after`, then evenly to `end` in the time of `over`.
 
     Args:
@@ -185,7 +196,7 @@ class Linear:
 
 
 @dataclass(frozen=True)
-class Cosine:
+class Cosine(_Curve):
     """Half a cosine: rate = end + (base - end) * (1 + cos(pi * t / over)) / 2.
 
     Args:
@@ -210,10 +221,10 @@ class Cosine:
 
 
 @dataclass(frozen=True)
-class Warmup:
-    """A straight line from `start` to the beginning of another curve: rate = (t * then(0) + (steps - t) * start) / steps.
+class Warmup(_Curve):
+    """A straight line from `start` to the first rate of another curve.
 
-    The other curve begins after the warm-up and lasts for the rest of the run.
+    rate = (t * then(0) + (steps - t) * start) / steps. The other curve begins after the warm-up and lasts for the rest of the run.
 
     Args:
         steps: how long the warm-up takes.
@@ -226,13 +237,17 @@ class Warmup:
     steps: SpanText
     start: NonNegative = 0.0
     then: Any = None
+    _curve: Rate = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "_curve", build_rate(self.then, "rate.then"))
 
     def __call__(self, base: float, progress: Progress) -> float:
         length = round(_steps(self.steps, progress))
-        rate = build_rate(self.then)
         if progress.step >= length:
-            return rate(base, _shifted(progress, length))
-        goal = rate(base, _shifted(replace(progress, step=length), length))
+            return self._curve(base, _shifted(progress, length))
+        goal = self._curve(base, _shifted(replace(progress, step=length), length))
         return (progress.step * goal + (length - progress.step) * self.start) / length
 
 
@@ -247,14 +262,14 @@ def _is_points(value: object) -> object:
         broken = value_rule(NonNegative, item[1])
         if broken:
             raise ValueError(f"has the rate {item[1]!r}, which {broken}")
-    for before, after in zip(spans, spans[1:], strict=False):
+    for before, after in itertools.pairwise(spans):
         if before.unit == after.unit and before.count >= after.count:
             raise ValueError(f"must have its times in ascending order, but {after} follows {before}")
     return value
 
 
 @dataclass(frozen=True)
-class Points:
+class Points(_Curve):
     """Rates at given times, whatever the optimiser's own.
 
     Args:
@@ -283,7 +298,7 @@ class Points:
 
 
 @dataclass(frozen=True)
-class Factor:
+class Factor(_Curve):
     """What a Python function of the step says: rate = base * function(t).
 
     Args:

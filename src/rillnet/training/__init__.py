@@ -1,0 +1,1 @@
+"""How a net changes: learning rules, optimisers, rates, and the trainer that drives a session."""

@@ -1,0 +1,326 @@
+"""Experiment: all that a run is made from, checked as a whole before anything is allocated or opened."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rillnet.data import Data, check_data, open_data
+from rillnet.errors import Fault, RequestError, suggest
+from rillnet.model.frontends import yaml
+from rillnet.model.frontends.yaml import Document
+from rillnet.model.net import Net
+from rillnet.model.nets import path_of
+from rillnet.model.rollout import Rollout
+from rillnet.registry import rule_of
+from rillnet.runtime.record import Record
+from rillnet.runtime.rundirectory import RunDirectory, fingerprint
+from rillnet.runtime.session import Session
+from rillnet.spec import DataSpec, ExperimentSpec, NetSpec, RolloutSpec, RunSpec, TypedSpec
+from rillnet.training.extensions import EXTENSIONS, Evaluate, Extension, Log, Save
+from rillnet.training.improvement import check_mode
+from rillnet.training.learning_rules import RULES
+from rillnet.training.trainer import Trainer
+from rillnet.training.triggers import check_trigger
+from rillnet.types import LearningRule
+
+NetLike = Net | NetSpec | Mapping[str, Any] | str | Path
+_TRIGGERS = (("checkpoint", "every"), ("evaluate", "every"), ("log",))
+
+
+class Experiment:
+    """A net, its data, how it learns, and how it is run.
+
+    Args:
+        net: a net, its record, or the name or path of one. A net that was handed in is trained in place;
+            its parameters are drawn from `run.seed` if it has no seed of its own and nobody has changed them.
+        data: a record with a `source`, or the data themselves: a dict of arrays by the net's inputs, a
+            Dataset, a DataLoader, an iterable.
+        learning: a learning rule's record, or several by name.
+        rollout: `sequential`, `streaming`, or a record of delays.
+        run: how long, where and how exactly.
+        experiment: what it is called; the net's name if left out.
+        placement: which process holds what.
+        observe: what is recorded besides metrics.
+        trust: whether import paths in records may be followed.
+        document: what it was read from, for the places of faults.
+
+    Raises:
+        RequestError: holds every fault of the records.
+
+    Example:
+        >>> import rillnet as rn
+        >>> net = rn.Net("tiny", inputs={"x": (2,), "y": (1,)})
+        >>> _ = net.add("fit", rn.Linear(out_features=1), source="x")
+        >>> _ = net.add("loss", rn.MeanSquaredError(), source=["fit", "y"])
+        >>> rn.Experiment(net=net, learning={"type": "Backprop", "optimizer": "SGD"}, run={"epochs": 2})
+        Experiment(tiny: 2 blocks, learning by main, 2 epochs)
+    """
+
+    directory: RunDirectory | None = None
+
+    def __init__(
+        self,
+        net: NetLike,
+        data: Any = None,
+        learning: Mapping[str, Any] | TypedSpec | None = None,
+        rollout: str | int | Mapping[str, Any] | RolloutSpec = "sequential",
+        run: Mapping[str, Any] | RunSpec | None = None,
+        *,
+        experiment: str | None = None,
+        placement: Mapping[str, Any] | None = None,
+        observe: Sequence[Any] = (),
+        trust: bool = True,
+        document: Document | None = None,
+    ) -> None:
+        self.trust, self.document = trust, document
+        self.live_net = net if isinstance(net, Net) else None
+        self.live_data, data_record = _divide_data(data)
+        net_record = _net_record(net)
+        values = {
+            "experiment": experiment or (self.live_net.name if self.live_net is not None else net_record["name"]),
+            "net": net_record,
+            "rollout": rollout,
+            "data": data_record,
+            "learning": _by_name(learning),
+            "placement": dict(placement or {}),
+            "observe": list(observe),
+            "run": run or {},
+        }
+        self.spec: ExperimentSpec = yaml.validated(ExperimentSpec, values)
+        faults = self.check()
+        if faults:
+            raise RequestError(document.located(faults) if document is not None else faults)
+
+    @classmethod
+    def from_spec(cls, spec: ExperimentSpec, *, trust: bool = True, document: Document | None = None) -> Experiment:
+        """The experiment of a record."""
+        return cls(
+            spec.net,
+            spec.data,
+            spec.learning,
+            spec.rollout,
+            spec.run,
+            experiment=spec.experiment,
+            placement=spec.placement,
+            observe=spec.observe,
+            trust=trust,
+            document=document,
+        )
+
+    def __repr__(self) -> str:
+        run = self.spec.run
+        lengths = {"epochs": run.epochs, "steps": run.steps, "frames": run.frames}
+        how_long = next((f"{count} {unit}" for unit, count in lengths.items() if count), "no length")
+        blocks = len(self.live_net.blocks if self.live_net is not None else self.spec.net.blocks)
+        rules = ", ".join(self.spec.learning) or "nothing"
+        return f"Experiment({self.spec.experiment}: {blocks} blocks, learning by {rules}, {how_long})"
+
+    # --- checking -----------------------------------------------------------------------------
+
+    def check(self) -> list[Fault]:
+        """Every fault that can be told without opening data or allocating parameters."""
+        faults = []
+        net = self.live_net
+        if net is None:
+            try:
+                net = Net.from_spec(self.spec.net, device="meta", trust=self.trust)
+            except RequestError as error:
+                faults += error.faults
+        blocks = net.blocks if net is not None else self.spec.net.blocks
+        if self.spec.data is not None:
+            faults += check_data(self.spec.data)
+        for name, spec in self.spec.learning.items():
+            faults += _check_rule(spec, f"learning/{name}", blocks, self.trust)
+        faults += self._check_run()
+        if net is not None:
+            try:
+                faults += self.build_rollout(net).check()
+            except RequestError as error:
+                faults += error.faults
+        return faults
+
+    def _check_run(self) -> list[Fault]:
+        run = self.spec.run
+        faults = []
+        for path in _TRIGGERS:
+            value: Any = run
+            for key in path:
+                value = getattr(value, key)
+            faults += check_trigger(value, ".".join(("run", *path)))
+        if run.checkpoint.best is not None:
+            faults += check_mode(run.checkpoint.best, run.checkpoint.mode, "run.checkpoint.mode")
+        if run.early_stopping is not None:
+            faults += check_mode(run.early_stopping.metric, run.early_stopping.mode, "run.early_stopping.mode")
+        for number, extension in enumerate(run.extensions):
+            address = f"run.extensions.{number}"
+            if not self.trust:
+                faults.append(Fault(f"{address}.type", "runs code of yours; pass --trust if you mean it", extension.type))
+            else:
+                faults += EXTENSIONS.check(extension, address)
+        return faults
+
+    # --- parts of a session -------------------------------------------------------------------
+
+    def build_net(self, device: torch.device) -> Net:
+        """The net on its device; drawn from the run's seed unless it has parameters of its own."""
+        if self.live_net is not None:
+            if not self.live_net.seed_given and self.live_net.is_untouched():
+                self.live_net.draw(self.spec.run.seed)
+            return self.live_net.to(device)
+        try:
+            return Net.from_spec(self.spec.net, seed=self.spec.run.seed, device=device, trust=self.trust)
+        except RequestError as error:
+            raise self._located(error) from error
+
+    def build_rollout(self, net: Net) -> Rollout:
+        """The delay of every edge."""
+        return Rollout.from_spec(net, self.spec.rollout)
+
+    def open_data(self) -> Data | None:
+        """Where examples come from, or None."""
+        if self.live_data is None and self.spec.data is None:
+            return None
+        source = self.live_data if self.live_data is not None else self.spec.data
+        return open_data(source, seed=self.spec.run.seed)
+
+    def build_rules(self, net: Net, optimizer: str | None) -> dict[str, LearningRule]:
+        """The learning rules, attached to a net."""
+        rules = {}
+        for name, spec in self.spec.learning.items():
+            known = inspect.signature(RULES.find(spec.type)).parameters
+            offered = {"implementation": optimizer, "address": f"learning/{name}"}
+            taken = {key: value for key, value in offered.items() if key in known}
+            try:
+                rules[name] = RULES.build(spec, net, **taken)
+            except RequestError as error:
+                raise self._located(error) from error
+        return rules
+
+    def build_trainer(self, session: Session) -> Trainer:
+        """What drives a session."""
+        run = self.spec.run
+        extensions: list[Extension] = [Log(run.log), Evaluate(run.evaluate, run.checkpoint, run.early_stopping)]
+        extensions += [EXTENSIONS.build(spec) for spec in run.extensions]
+        return Trainer(session, [*extensions, Save(run.checkpoint.every)], run.average)
+
+    def open_record(self, root: Path, resume: bool) -> Record:
+        """The run directory: this run's, the unfinished one of the same document, or a new one."""
+        if self.directory is not None:
+            return Record(self.directory)
+        values = self.spec.model_dump(mode="json", by_alias=True)
+        mark = fingerprint(values)
+        found = RunDirectory.unfinished(root, self.spec.experiment, mark) if resume else None
+        if found is None:
+            found = RunDirectory.create(root, self.spec.experiment, yaml.write(self.spec), mark)
+        return Record(found)
+
+    def _located(self, error: RequestError) -> RequestError:
+        return RequestError(self.document.located(error.faults)) if self.document is not None else error
+
+
+class Run(Experiment):
+    """A run that has begun: its experiment, and its directory. A session made from it goes on with it."""
+
+    @classmethod
+    def open(cls, directory: RunDirectory, *, trust: bool = True) -> Run:
+        """The run in a directory."""
+        document = yaml.read(directory.path / "experiment.yaml")
+        run = cls.from_spec(document.experiment(), trust=trust, document=document)
+        assert isinstance(run, Run)
+        run.directory = directory
+        return run
+
+
+def load(
+    path: str | Path, overrides: Sequence[str] = (), *, trust: bool = False, root: str | Path = "runs"
+) -> Net | Experiment | Run:
+    """What a path or name means: a net, an experiment, or a run.
+
+    Args:
+        path: a document, a ready net's name (`lenet`), a run directory, `name/n`, or a run's name.
+        overrides: `key=value`, as `--set` takes them; for documents.
+        trust: whether import paths in it may be followed, which runs code.
+        root: the directory of all runs.
+
+    Raises:
+        RequestError: there is no such thing, or it has faults; holds all of them.
+
+    Example:
+        >>> load("lenet")
+        Net(lenet: image, label -> 10 blocks, 431,080 parameters)
+    """
+    text = str(path)
+    if Path(text).is_file():
+        document = yaml.read(text, overrides)
+        if set(document.values) <= {"net"}:
+            return _load_net(document, trust)
+        return Experiment.from_spec(document.experiment(), trust=trust, document=document)
+    if "/" not in text and not Path(text).exists():
+        try:
+            return _load_net(yaml.read(path_of(text), overrides), trust)
+        except RequestError:
+            if not RunDirectory.all_in(Path(root), text):
+                raise
+    return Run.open(RunDirectory.find(Path(root), text), trust=trust)
+
+
+def _load_net(document: Document, trust: bool) -> Net:
+    try:
+        return Net.from_spec(document.net(), trust=trust)
+    except RequestError as error:
+        raise RequestError(document.located(error.faults)) from error
+
+
+def _net_record(net: NetLike) -> Any:
+    if isinstance(net, Net):
+        try:
+            return net.to_spec()
+        except RequestError:  # a net of live modules has no text; the run is then gone on with from Python only
+            return {"name": net.name}
+    if isinstance(net, str | Path):
+        return yaml.read(net if Path(net).is_file() else path_of(str(net))).net()
+    return net if isinstance(net, NetSpec) else {"name": "net", **net}
+
+
+def _divide_data(data: Any) -> tuple[Any, Any]:
+    """Live data, and the record of how they are drawn."""
+    if data is None or isinstance(data, DataSpec):
+        return None, data
+    if isinstance(data, Mapping) and "source" in data:
+        if isinstance(data["source"], str | Mapping | TypedSpec) and not _is_arrays(data["source"]):
+            return None, data
+        return data, None
+    return {"source": data}, None
+
+
+def _is_arrays(source: Any) -> bool:
+    return isinstance(source, Mapping) and "type" not in source
+
+
+def _by_name(learning: Mapping[str, Any] | TypedSpec | None) -> dict[str, Any]:
+    if learning is None:
+        return {}
+    if isinstance(learning, TypedSpec) or isinstance(learning.get("type"), str):
+        return {"main": learning}
+    return dict(learning)
+
+
+def _check_rule(spec: TypedSpec, address: str, blocks: Mapping[str, Any], trust: bool) -> list[Fault]:
+    if ":" in spec.type and not trust:
+        return [Fault(f"{address}.type", "runs code of yours; pass --trust if you mean it", spec.type)]
+    faults = RULES.check(spec, address, omit=("net", "implementation", "address"))
+    if any(fault.address == f"{address}.type" for fault in faults):
+        return faults
+    nested = getattr(RULES.find(spec.type), "check", None)
+    if nested is not None:
+        faults += nested(spec.arguments, address)
+    losses = spec.arguments.get("loss", "loss" if spec.type == "Backprop" else [])
+    for name in [losses] if isinstance(losses, str) else losses:
+        if name not in blocks:
+            faults.append(Fault(f"{address}.loss", "unknown block", name, hint=suggest(str(name), blocks)))
+    return faults

@@ -1,0 +1,174 @@
+"""Back-propagation of one or several losses, with optimisers on all of the net or on parts of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from rillnet.errors import Fault, RequestError, suggest
+from rillnet.model.net import Net
+from rillnet.training.clipping import build_clip, check_clip
+from rillnet.training.optimizers import Implementation, Optimizer, check_factors, check_optimizer
+from rillnet.training.rates import Progress, build_rate, check_rate
+from rillnet.types import LearningContext
+
+_GRADIENT = "#gradient"
+
+
+class Backprop:
+    r"""Follows the gradient of a loss: $w \leftarrow w - \eta \, \partial L / \partial w$, by an optimiser.
+
+    Args:
+        net: the net whose parameters it changes.
+        loss: the block that is the loss; several are added, `{loss: 1, penalty: 0.1}` with weights.
+        optimizer: `{type: SGD, lr: 0.1}`, or a list of them on parts of the net (`of: "conv*"`).
+        rate: the learning-rate curve; constant if left out.
+        parameters: a glob of what it changes, without the leading `net/`.
+        clip: a limit for the gradient's norm, or `{norm: 1.0}`, `{value: 0.5}`.
+        factors: rate and decay factors by glob, `{"*/bias": {rate: 2, decay: 0}}`.
+        accumulate: over how many steps gradients are averaged before the parameters change.
+        implementation: how the optimiser's step is executed.
+        address: where it stands in a document, for messages.
+
+    Example:
+        >>> import rillnet as rn
+        >>> net = rn.Net("line", inputs={"x": (1,), "y": (1,)}, seed=1)
+        >>> _ = net.add("fit", rn.Linear(out_features=1), source="x")
+        >>> _ = net.add("loss", rn.MeanSquaredError(), source=["fit", "y"])
+        >>> Backprop(net, optimizer={"type": "SGD", "lr": 0.1}).reads
+        ('loss',)
+    """
+
+    def __init__(
+        self,
+        net: Net,
+        *,
+        loss: str | list[str] | dict[str, float] = "loss",
+        optimizer: Any = "SGD",
+        rate: Any = None,
+        parameters: str = "*",
+        clip: Any = None,
+        factors: dict[str, Any] | None = None,
+        accumulate: Annotated[int, Field(ge=1)] = 1,
+        implementation: Implementation | None = None,
+        address: str = "learning/main",
+    ) -> None:
+        self.weights = _weights(loss)
+        self.reads = tuple(self.weights)
+        for name in self.reads:
+            if name not in net.blocks:
+                raise RequestError(Fault(f"{address}.loss", "unknown block", name, hint=suggest(name, net.blocks)))
+        chosen = net.parameters_by_address(parameters)
+        if not chosen:
+            known = list(net.parameters_by_address())
+            hint = suggest(parameters, known) if known else "the net has no parameters"
+            raise RequestError(Fault(f"{address}.parameters", "matches no parameter", parameters, hint=hint))
+        self.optimizer = Optimizer(
+            optimizer, chosen, factors=factors, implementation=implementation, address=f"{address}.optimizer"
+        )
+        self.rate = build_rate(rate, f"{address}.rate")
+        self.clip = build_clip(clip, f"{address}.clip")
+        self.accumulate = accumulate
+        self.pending = 0
+        self._scaler: torch.amp.GradScaler | None = None
+
+    @classmethod
+    def check(cls, arguments: Mapping[str, Any], address: str) -> list[Fault]:
+        """Every fault of its nested records."""
+        faults = []
+        if "optimizer" in arguments:
+            faults += check_optimizer(arguments["optimizer"], f"{address}.optimizer")
+        if arguments.get("rate") is not None:
+            faults += check_rate(arguments["rate"], f"{address}.rate")
+        if arguments.get("clip") is not None:
+            faults += check_clip(arguments["clip"], f"{address}.clip")
+        return faults + check_factors(arguments.get("factors"), f"{address}.factors")
+
+    def learn(self, outputs: Mapping[str, Any], context: LearningContext) -> dict[str, Tensor]:
+        """Goes back from the losses and, when enough steps are gathered, changes the parameters."""
+        total = self._total(outputs)
+        scaler = self._scaler_for(total)
+        scaled = total if self.accumulate == 1 else total / self.accumulate
+        (scaler.scale(scaled) if scaler is not None else scaled).backward()
+        self.pending += 1
+        if self.pending < self.accumulate:
+            return {}
+        self.pending = 0
+        progress = Progress(context.step, context.epoch, context.total_steps, context.steps_per_epoch or 1)
+        self.optimizer.set_rate(self.rate, progress)
+        reported = {}
+        if self.clip is not None:
+            if scaler is not None:
+                for torch_optimizer in self.optimizer.torch_optimizers:
+                    scaler.unscale_(torch_optimizer)
+            norm = self.clip(self.optimizer.parameters.values())
+            if norm is not None:
+                reported["gradient_norm"] = norm
+        self._step(scaler)
+        self.optimizer.zero_grad()
+        return reported
+
+    def _step(self, scaler: torch.amp.GradScaler | None) -> None:
+        if scaler is None:
+            self.optimizer.step()
+        else:
+            scaler.step(self.optimizer)  # type: ignore[arg-type]
+            scaler.update()
+
+    def _total(self, outputs: Mapping[str, Any]) -> Tensor:
+        parts = [outputs[name] if weight == 1 else outputs[name] * weight for name, weight in self.weights.items()]
+        total = parts[0]
+        for part in parts[1:]:
+            total = total + part
+        return total if total.dim() == 0 else total.mean()
+
+    def _scaler_for(self, total: Tensor) -> torch.amp.GradScaler | None:
+        """float16 on a GPU needs its gradients scaled, lest the small ones vanish."""
+        if self._scaler is None and total.is_cuda and torch.is_autocast_enabled("cuda"):
+            self._scaler = torch.amp.GradScaler("cuda", enabled=torch.get_autocast_dtype("cuda") == torch.float16)
+        return self._scaler
+
+    def rates(self) -> dict[str, float]:
+        """The rates of the last step, by part of the net."""
+        return self.optimizer.rates()
+
+    def state_tensors(self) -> dict[str, Tensor]:
+        """The optimisers' state, and the gradients gathered so far."""
+        tensors = self.optimizer.state_tensors()
+        if self.pending:
+            gathered = {name: p.grad for name, p in self.optimizer.parameters.items() if p.grad is not None}
+            tensors |= {name + _GRADIENT: gradient for name, gradient in gathered.items()}
+        return tensors
+
+    def state_values(self) -> dict[str, Any]:
+        """The optimisers' numbers, and how many steps are gathered."""
+        values: dict[str, Any] = {"optimizer": self.optimizer.state_values(), "pending": self.pending}
+        if self._scaler is not None:
+            values["scaler"] = self._scaler.state_dict()
+        return values
+
+    def load_state(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
+        """Sets what was saved."""
+        own = {name: tensor for name, tensor in tensors.items() if not name.endswith(_GRADIENT)}
+        self.optimizer.load_state(own, values["optimizer"])
+        self.pending = values["pending"]
+        for name, parameter in self.optimizer.parameters.items():
+            gradient = tensors.get(name + _GRADIENT)
+            parameter.grad = None if gradient is None else gradient.to(parameter.device).clone()
+        if "scaler" in values:
+            self._scaler = torch.amp.GradScaler("cuda")
+            self._scaler.load_state_dict(values["scaler"])
+
+
+def _weights(loss: str | Sequence[str] | Mapping[str, float]) -> dict[str, float]:
+    if isinstance(loss, str):
+        return {loss: 1.0}
+    if isinstance(loss, Mapping):
+        return dict(loss)
+    return dict.fromkeys(loss, 1.0)
+
+

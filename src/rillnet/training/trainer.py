@@ -1,0 +1,206 @@
+"""Trainer: the loop. It takes steps and calls extensions when their triggers are due; it knows no more."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from types import FrameType
+from typing import Any
+
+from torch import Tensor
+
+from rillnet.errors import Fault, Interrupted, RequestError
+from rillnet.runtime.checkpoint import Checkpoint
+from rillnet.runtime.clock import Clock
+from rillnet.runtime.session import Session
+from rillnet.spec import Phase
+from rillnet.training.averaging import MovingAverage
+from rillnet.training.evaluation import Evaluation, evaluate
+from rillnet.training.extensions import Extension
+
+_AVERAGE = "average"
+
+
+class Trainer:
+    """Drives a session until it has learned for long enough.
+
+    Args:
+        session: what it drives.
+        extensions: what happens besides, each when its trigger is due, in this order.
+        average: the decay of a moving average of the parameters, which evaluations use; None for none.
+
+    Source:
+        The trainer of triggers and extensions is Chainer's, Tokui et al. 2019, arXiv 1908.00213.
+    """
+
+    def __init__(self, session: Session, extensions: Sequence[Extension], average: float | None = None) -> None:
+        self.session = session
+        self.extensions = list(extensions)
+        self.average = (
+            MovingAverage(session.net.parameters_by_address(), average) if average is not None else None
+        )
+        self.stop_reason: str | None = None
+        self._interrupted = False
+
+    def run(self, *, epochs: int | None = None, steps: int | None = None, frames: int | None = None) -> dict[str, Any]:
+        """Learns for so many more epochs or steps, or for as long as the experiment says in all.
+
+        Raises:
+            Interrupted: SIGINT or SIGTERM came; the step was finished and saved.
+        """
+        session = self.session
+        end = self._end(epochs, steps if steps is not None else frames)
+        session.total_steps = end
+        self._begin()
+        try:
+            with self._signals():
+                while session.clock.step < end and self.stop_reason is None:
+                    before = session.clock.copy()
+                    self._step(before)
+                    if self._interrupted:
+                        self._save_interrupted()
+            self._finish()
+        except Interrupted:
+            raise
+        except BaseException as error:
+            self._note_failure(error)
+            raise
+        return self._latest()
+
+    def _step(self, before: Clock) -> None:
+        session = self.session
+        scalars = session.learn()
+        if self.average is not None:
+            self.average.update(session.clock.step)
+        for extension in self.extensions:
+            extension.observe(session, scalars)
+            if extension.trigger.due(before, session.clock):
+                extension(session)
+        for observer in session.observers:
+            observer(session)
+
+    def _end(self, epochs: int | None, steps: int | None) -> int:
+        """The step at which to stop."""
+        clock, spec = self.session.clock, self.session.run_spec
+        batches = self.session.feed.batches_per_epoch
+        if epochs is not None:
+            return clock.step + epochs * batches
+        if steps is not None:
+            return clock.step + steps
+        if spec.epochs is not None:
+            return spec.epochs * batches
+        if spec.steps is not None or spec.frames is not None:
+            return spec.steps or spec.frames or 0
+        raise RequestError(Fault("run", "must say how long: epochs, steps or frames"))
+
+    def _begin(self) -> None:
+        session = self.session
+        record = session.record
+        session.prepare()
+        if record is not None:
+            if session.choice is not None:
+                record.keep_choice(session.choice)
+            record.directory.set_status("running", step=session.clock.step, epoch=session.clock.epoch)
+        self.stop_reason = None
+
+    def _finish(self) -> None:
+        session = self.session
+        for extension in self.extensions:
+            extension.finish(session)
+        record = session.record
+        if record is not None:
+            if record.saved_at != session.clock.step:
+                session.checkpoint()
+            record.directory.set_status(
+                "finished" if self._is_whole() else "interrupted",
+                step=session.clock.step,
+                epoch=session.clock.epoch,
+                metrics=self._latest(),
+            )
+
+    def _is_whole(self) -> bool:
+        """Whether the run has reached what its document says."""
+        if self.stop_reason is not None:
+            return True
+        spec = self.session.run_spec
+        if spec.epochs is None and spec.steps is None and spec.frames is None:
+            return True
+        return self.session.clock.step >= self._end(None, None)
+
+    def _latest(self) -> dict[str, float]:
+        """The newest numbers: training scalars first, evaluations over them."""
+        metrics = {name: float(value) for name, value in self.session.scalars.items()}
+        for phase in ("val", "test"):
+            metrics |= self.session.metrics.get(phase, {})
+        return metrics
+
+    # --- interruptions ------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _signals(self) -> Iterator[None]:
+        """The first SIGINT or SIGTERM lets the step finish; a second SIGINT stops at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        self._interrupted = False
+
+        def note(number: int, frame: FrameType | None) -> None:
+            if self._interrupted:
+                raise KeyboardInterrupt
+            self._interrupted = True
+
+        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _save_interrupted(self) -> None:
+        session = self.session
+        record = session.record
+        where = f"step {session.clock.step}"
+        if record is None:
+            raise Interrupted(f"interrupted after {where}")
+        session.checkpoint()
+        record.directory.set_status("interrupted", step=session.clock.step, epoch=session.clock.epoch)
+        raise Interrupted(f"interrupted after {where} and saved; the same command goes on")
+
+    def _note_failure(self, error: BaseException) -> None:
+        record = self.session.record
+        if record is not None:
+            word = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            with contextlib.suppress(Exception):  # the first error is the one to be told
+                record.directory.set_status(word, step=self.session.clock.step, error=str(error))
+
+    # --- evaluating and saving ----------------------------------------------------------------
+
+    def evaluate(self, phase: Phase) -> dict[str, float]:
+        """The metrics of a phase, with averaged parameters where there are such."""
+        return self.evaluation(phase).metrics
+
+    def evaluation(self, phase: Phase) -> Evaluation:
+        """The metrics of a phase and what they were computed on."""
+        with self.average.applied() if self.average is not None else contextlib.nullcontext():
+            return evaluate(self.session, phase)
+
+    def state(self) -> dict[str, Any]:
+        """What the extensions remember."""
+        return {extension.name: extension.state() for extension in self.extensions}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Sets what the extensions remembered; those that were not there then begin anew."""
+        for extension in self.extensions:
+            if extension.name in state:
+                extension.load(state[extension.name])
+
+    def tensors(self) -> dict[str, dict[str, Tensor]]:
+        """The moving averages."""
+        return {_AVERAGE: self.average.state_tensors()} if self.average is not None else {}
+
+    def load_tensors(self, saved: Checkpoint) -> None:
+        """Sets the moving averages."""
+        if self.average is not None and _AVERAGE in saved.groups:
+            self.average.load_state(saved.tensors(_AVERAGE))

@@ -70,9 +70,13 @@ def test_keep_drops_rows_between_appends(tmp_path: Path) -> None:
 def test_a_full_disk_takes_no_half_row(small_disk: Path) -> None:
     lines = JsonLines(small_disk / "rows.jsonl")
     row = {"text": "x" * 1000}
-    with pytest.raises(RunError) as caught:
+
+    def fill() -> None:
         for _ in range(2000):
             lines.append(row)
+
+    with pytest.raises(RunError) as caught:
+        fill()
     message = f"{lines.path}: cannot be written: no space is left on the device; free some space"
     assert str(caught.value) == message
     rows, notes = lines.read()

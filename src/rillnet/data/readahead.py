@@ -51,12 +51,19 @@ class WorkerStream:
         self._requests.current = requests
         if self._loader is None:
             self._loader = self._start()
-        for read in self._loader:
-            if isinstance(read, DataError):
-                raise read
-            yield read
+        read = iter(self._loader)
+        while True:
             if number != self._passes:
-                raise RunError("data: a pass over the examples cannot go on after another one of the same feed began")
+                raise RunError("data: this pass over the examples ended when its feed was closed or began another one")
+            try:
+                batch = next(read)
+            except StopIteration:
+                return
+            except RuntimeError as error:
+                raise RunError(f"data: a process that reads examples ended: {error}") from error
+            if isinstance(batch, DataError):
+                raise batch
+            yield batch
 
     def _start(self) -> DataLoader[Any]:
         return DataLoader(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
@@ -13,16 +13,14 @@ from rillnet.model.block import Block, check_phases, parse_sources, provisional_
 from rillnet.model.building import build_block, check_initial, draw_module, infer_output
 from rillnet.model.graph import ZeroDelayCycleError
 from rillnet.model.registry import check_block, check_arguments
-from rillnet.model.shapes import Output, Signature, pick, shape_error
+from rillnet.model.shapes import Output, pick, shape_error
+from rillnet.model.structure import Structure
 from rillnet.spec import NAME, BlockSpec, NetSpec, ShareSpec, SourceSpec
-
-if TYPE_CHECKING:
-    from rillnet.model.net import Net
 
 Read = list[tuple[str, Output]]
 
 
-def declare(net: Net, block: Block, module: nn.Module | None) -> None:
+def declare(net: Structure, block: Block, module: nn.Module | None) -> None:
     """Puts a block into a net, to be built when what it reads is known."""
     net.blocks[block.name] = block
     net._modules[block.name] = module
@@ -30,7 +28,7 @@ def declare(net: Net, block: Block, module: nn.Module | None) -> None:
     net.forget_plans()
 
 
-def assemble(net: Net, record: NetSpec) -> None:
+def assemble(net: Structure, record: NetSpec) -> None:
     """Fills a net from its record.
 
     Raises:
@@ -63,7 +61,7 @@ def assemble(net: Net, record: NetSpec) -> None:
         raise RequestError(list(dict.fromkeys(faults)))
 
 
-def _declare_from(net: Net, name: str, spec: BlockSpec, before: str | None, names: set[str]) -> list[Fault]:
+def _declare_from(net: Structure, name: str, spec: BlockSpec, before: str | None, names: set[str]) -> list[Fault]:
     address = f"{net.address}/{name}"
     faults = []
     if not NAME.fullmatch(name):
@@ -88,7 +86,7 @@ def _declare_from(net: Net, name: str, spec: BlockSpec, before: str | None, name
     return faults
 
 
-def resolve(net: Net, *, partial: bool, failed: set[str] | None = None) -> list[Fault]:
+def resolve(net: Structure, *, partial: bool, failed: set[str] | None = None) -> list[Fault]:
     """Builds every pending block whose sources are known, and those behind it.
 
     Args:
@@ -106,7 +104,7 @@ def resolve(net: Net, *, partial: bool, failed: set[str] | None = None) -> list[
     return faults
 
 
-def _build_ready(net: Net, failed: set[str], faults: list[Fault]) -> bool:
+def _build_ready(net: Structure, failed: set[str], faults: list[Fault]) -> bool:
     progress = False
     for name in list(net.pending):
         read = None if name in failed else _read(net, net.blocks[name])
@@ -123,7 +121,7 @@ def _build_ready(net: Net, failed: set[str], faults: list[Fault]) -> bool:
     return progress
 
 
-def _read(net: Net, block: Block) -> Read | None:
+def _read(net: Structure, block: Block) -> Read | None:
     """What a block reads, or None while some of it is unknown."""
     found: Read = []
     for source in block.sources:
@@ -139,13 +137,13 @@ def _read(net: Net, block: Block) -> Read | None:
     return found
 
 
-def _output_of(net: Net, name: str) -> Output | None:
+def _output_of(net: Structure, name: str) -> Output | None:
     if name in net.inputs:
         return net.inputs[name]
     return net.blocks[name].output if name in net.blocks else None
 
 
-def _build(net: Net, block: Block, read: Read) -> None:
+def _build(net: Structure, block: Block, read: Read) -> None:
     address = f"{net.address}/{block.name}"
     module = net._modules[block.name]
     assumed = block.output
@@ -164,10 +162,12 @@ def _build(net: Net, block: Block, read: Read) -> None:
         raise RequestError(Fault(f"{address}.shape", rule))
     net._modules[block.name] = module
     block.output = output
+    if block.spec is not None and not isinstance(module, Structure):
+        net.note_drawn(block.name)
     net.untied.extend((block.name, own, tie) for own, tie in block.ties.items())
 
 
-def _nested(net: Net, spec: BlockSpec, name: str, read: Read) -> Net:
+def _nested(net: Structure, spec: BlockSpec, name: str, read: Read) -> Structure:
     """A net as a block: its inputs are what the block reads."""
     address = f"{net.address}/{name}"
     if spec.repeat:
@@ -187,7 +187,7 @@ def _nested(net: Net, spec: BlockSpec, name: str, read: Read) -> Net:
         if len(inputs) != len(read):
             rule = f"must name its {len(read)} inputs, as it reads {', '.join(source for source, _ in read)}"
             raise RequestError(Fault(f"{address}.inputs", rule, inputs))
-    nested = type(net)(name, None, seed=net.seed, device=net.device, trust=net.trust)
+    nested = type(net)(name, seed=net.seed, device=net.device, trust=net.trust)
     nested.address = address
     nested.inputs = {name: output for name, (_, output) in zip(inputs, read, strict=True)}
     nested.inferred = net.inferred
@@ -195,7 +195,7 @@ def _nested(net: Net, spec: BlockSpec, name: str, read: Read) -> Net:
     return nested
 
 
-def _assume_one(net: Net, failed: set[str]) -> bool:
+def _assume_one(net: Structure, failed: set[str]) -> bool:
     """In a cycle: takes one block's output as declared, or as that of the sources known so far."""
     for name in net.pending:
         block = net.blocks[name]
@@ -211,7 +211,7 @@ def _assume_one(net: Net, failed: set[str]) -> bool:
     return False
 
 
-def _stuck(net: Net, failed: set[str]) -> list[Fault]:
+def _stuck(net: Structure, failed: set[str]) -> list[Fault]:
     """Faults for blocks that are still pending, unless they only wait for one with a fault of its own."""
     faults = []
     blocked = set(failed)
@@ -234,7 +234,7 @@ def _stuck(net: Net, failed: set[str]) -> list[Fault]:
     return faults
 
 
-def recheck(net: Net, name: str) -> list[Fault]:
+def recheck(net: Structure, name: str) -> list[Fault]:
     """Faults of a block whose sources have changed, and of all behind it whose inputs change with it."""
     block = net.blocks[name]
     try:
@@ -255,13 +255,19 @@ def recheck(net: Net, name: str) -> list[Fault]:
 # --- parameters ---------------------------------------------------------------------------------
 
 
+def _module(net: Structure, name: str) -> nn.Module:
+    module = net._modules[name]
+    assert module is not None
+    return module
+
+
 def _holder(module: nn.Module, path: str) -> tuple[nn.Module, str]:
     """The submodule that owns a parameter, and the parameter's own name there."""
     head, _, name = path.rpartition(".")
     return module.get_submodule(head), name
 
 
-def _apply_ties(net: Net, partial: bool, failed: set[str]) -> list[Fault]:
+def _apply_ties(net: Structure, partial: bool, failed: set[str]) -> list[Fault]:
     faults = []
     waiting = []
     for name, own, tie in net.untied:
@@ -283,17 +289,17 @@ def _apply_ties(net: Net, partial: bool, failed: set[str]) -> list[Fault]:
     return faults
 
 
-def _tie(net: Net, name: str, own: str, tie: ShareSpec, address: str) -> list[Fault]:
+def _tie(net: Structure, name: str, own: str, tie: ShareSpec, address: str) -> list[Fault]:
     try:
         other, other_name = owner(net, tie.of)
         source = other._parameters[other_name]
     except (AttributeError, KeyError, RequestError):
         return [Fault(address, "unknown parameter", tie.of)]
     try:
-        holder, own_name = _holder(net[name], own)
+        holder, own_name = _holder(_module(net, name), own)
         target = holder._parameters[own_name]
     except (AttributeError, KeyError):
-        known = ", ".join(n for n, _ in net[name].named_parameters()) or "none"
+        known = ", ".join(n for n, _ in _module(net, name).named_parameters()) or "none"
         return [Fault(address, f"{name!r} has no parameter {own!r}; known: {known}")]
     if source is None or target is None:
         return [Fault(address, f"{tie.of!r} or {own!r} is switched off")]
@@ -311,13 +317,13 @@ def _tie(net: Net, name: str, own: str, tie: ShareSpec, address: str) -> list[Fa
     return []
 
 
-def owner(net: Net, path: str) -> tuple[nn.Module, str]:
+def owner(net: Structure, path: str) -> tuple[nn.Module, str]:
     """The module that owns `block.parameter`, with nested parts after dots or slashes, and its name there."""
     parts = path.replace("/", ".").split(".")
     return net.get_submodule(".".join(parts[:-1])), parts[-1]
 
 
-def call_tied(net: Net, module: nn.Module, ties: Sequence[tuple[str, str, str]], read: Sequence[Any]) -> Any:
+def call_tied(net: Structure, module: nn.Module, ties: Sequence[tuple[str, str, str]], read: Sequence[Any]) -> Any:
     """Calls a module with other blocks' transposed parameters in the place of its own."""
     holders = []
     for own, other, name in ties:
@@ -332,26 +338,28 @@ def call_tied(net: Net, module: nn.Module, ties: Sequence[tuple[str, str, str]],
             delattr(holder, own_name)
 
 
-def draw(net: Net) -> None:
+def draw(net: Structure) -> None:
     """Draws every described block's parameters and buffers from the net's seed, in place."""
     with torch.no_grad():
         for name, block in net.blocks.items():
             module = net._modules[name]
-            if isinstance(module, type(net)):
-                module.draw(net.seed)
+            if isinstance(module, Structure):
+                module.seed, module.seed_given = net.seed, True
+                draw(module)
             elif block.spec is not None and module is not None:
                 own = {**(block.spec.share if block.spec else {}), **block.ties}
                 fresh = draw_module(block.spec, f"{net.address}/{name}", _read_or_fail(net, block), net.seed, net.trust)
                 state = {key: value for key, value in fresh.state_dict().items() if key not in own}
                 module.load_state_dict(state, strict=False)
+                net.note_drawn(name)
 
 
-def materialise(net: Net, device: torch.device | str) -> None:
+def materialise(net: Structure, device: torch.device | str) -> None:
     """Allocates and draws the parameters of a net that was described on the meta device."""
     net.device = torch.device(device)
     for name, block in net.blocks.items():
         module = net._modules[name]
-        if isinstance(module, type(net)):
+        if isinstance(module, Structure):
             materialise(module, device)
         elif block.spec is not None:
             read = _read_or_fail(net, block)
@@ -363,7 +371,7 @@ def materialise(net: Net, device: torch.device | str) -> None:
         raise RequestError(faults)
 
 
-def _read_or_fail(net: Net, block: Block) -> Read:
+def _read_or_fail(net: Structure, block: Block) -> Read:
     read = _read(net, block)
     if read is None:
         raise shape_error(f"{net.address}/{block.name}", block.name, [], RuntimeError("its sources are unknown"))

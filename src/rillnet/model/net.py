@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from rillnet.errors import AddressError, Fault, RequestError, suggest
 from rillnet.model import assembly
 from rillnet.model.block import Block, Step, parse_sources, steps_of
-from rillnet.model.building import Inference
 from rillnet.model.graph import Edge, ZeroDelayCycleError, frame_order, reachable
 from rillnet.model.registry import signature_arguments
 from rillnet.model.shapes import Output, Signature, pick
+from rillnet.model.structure import Structure
 from rillnet.spec import NAME, PHASES, BlockSpec, InputSpec, NetSpec, ShareSpec, SourceSpec
 
 InputLike = InputSpec | Sequence[int] | Mapping[str, Any]
@@ -34,7 +34,7 @@ class Outputs(dict[str, Any]):
         raise AddressError(Fault(f"net/{name}", rule, hint=suggest(name, self)))
 
 
-class Net(nn.Module):
+class Net(Structure):
     """Named blocks wired by edges; cycles are allowed where an edge holds a delay.
 
     Args:
@@ -62,21 +62,7 @@ class Net(nn.Module):
         device: torch.device | str | None = None,
         trust: bool = True,
     ) -> None:
-        super().__init__()
-        self.name = name
-        self.address = "net"
-        self.device = torch.get_default_device() if device is None else torch.device(device)
-        self.trust = trust
-        self.seed_given = seed is not None
-        self.seed = int(torch.randint(2**62, ())) if seed is None else seed
-        self.inputs: dict[str, Output] = {}
-        self.blocks: dict[str, Block] = {}
-        self.output_sources: list[SourceSpec] = []
-        self._phase = "train"
-        self.pending: dict[str, None] = {}
-        self.untied: list[tuple[str, str, ShareSpec]] = []
-        self.inferred: Inference = {}
-        self._plans: dict[Any, list[Step]] = {}
+        super().__init__(name, seed=seed, device=device, trust=trust)
         for key, value in (inputs or {}).items():
             self._check_name(key, "input")
             self.inputs[key] = Signature.of_input(InputSpec.model_validate(value))
@@ -164,10 +150,6 @@ class Net(nn.Module):
             raise
         return self
 
-    def forget_plans(self) -> None:
-        """Drops the orders of computation kept so far, as the net has changed."""
-        self._plans.clear()
-
     def _check_name(self, name: str, what: str) -> None:
         if not isinstance(name, str) or not NAME.fullmatch(name):
             raise RequestError(Fault(f"{self.address}/{name}", f"a name of a {what} must be letters, digits and _ only"))
@@ -199,11 +181,6 @@ class Net(nn.Module):
 
     # --- looking ------------------------------------------------------------------------------
 
-    @property
-    def edges(self) -> list[Edge]:
-        """All edges, in the order of the blocks they end at."""
-        return [edge for block in self.blocks.values() for edge in block.edges()]
-
     def __getitem__(self, name: str) -> nn.Module:
         head, _, rest = name.partition("/")
         if head not in self.blocks:
@@ -222,15 +199,6 @@ class Net(nn.Module):
     def __repr__(self) -> str:
         count = sum(parameter.numel() for parameter in self.parameters())
         return f"Net({self.name}: {', '.join(self.inputs)} -> {len(self.blocks)} blocks, {count:,} parameters)"
-
-    def order(self) -> list[str]:
-        """The blocks in frame order.
-
-        Raises:
-            ZeroDelayCycleError: some blocks read each other within one frame.
-        """
-        sources = {name: [s.block for s in block.sources if not s.delay] for name, block in self.blocks.items()}
-        return frame_order(self.blocks, sources)
 
     def parameters_by_address(self, pattern: str = "*") -> dict[str, nn.Parameter]:
         """Parameters by address, `net/conv1/weight`; shared ones once, under their first address.
@@ -455,12 +423,6 @@ class Net(nn.Module):
         else:
             sent = module(*read)
         return module.sent(sent) if isinstance(module, Net) else sent
-
-    def sent(self, values: Mapping[str, Any]) -> Any:
-        """Of the values of a frame, what this net sends on as a block of another."""
-        sources = self.output_sources or [SourceSpec(block=next(reversed(self.blocks)))]
-        picked = tuple(pick(values[source.block], source.output) for source in sources)
-        return picked if len(picked) > 1 else picked[0]
 
     def _zeros_like_batch(self, source: str, output: int | None, values: Mapping[str, Any]) -> Tensor:
         kind = self.inputs.get(source) or self.blocks[source].output

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import struct
+import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -39,6 +40,7 @@ class EventFiles:
         self.folder = folder
         self._make_writer, self._event, self._summary = EventsWriter, Event, Summary
         self._writer: EventsWriter | None = None
+        self._finish: weakref.finalize[[], EventFiles] | None = None
 
     def write(self, step: int, time: float, values: Mapping[str, float]) -> None:
         """Adds one record.
@@ -57,6 +59,7 @@ class EventFiles:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 suffix = f".{os.getpid()}.{next(_counter)}"  # two files of one second must not be one
                 self._writer = self._make_writer(str(self.folder / "events"), suffix)
+                self._finish = weakref.finalize(self, self._writer.close)
             self._writer.write_event(self._event(step=step, wall_time=time, summary=summary))
             self._writer.flush()
 
@@ -76,9 +79,9 @@ class EventFiles:
 
     def close(self) -> None:
         """Closes the file; the next value makes a new one."""
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            writer.close()
+        self._writer = None
+        if self._finish is not None:
+            self._finish()
 
 
 def _records(content: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ class JsonLines:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._descriptor = -1
+        self._finish: weakref.finalize[[int], JsonLines] | None = None
 
     def append(self, row: Mapping[str, Any]) -> None:
         """Adds one row.
@@ -97,13 +99,14 @@ class JsonLines:
 
     def close(self) -> None:
         """Closes the file; the next row opens it again."""
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            os.close(descriptor)
+        self._descriptor = -1
+        if self._finish is not None:
+            self._finish()
 
     def _open(self) -> None:
         self.keep(lambda row: True)  # a new row must not be glued to half of an old one
         self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        self._finish = weakref.finalize(self, os.close, self._descriptor)
 
     def _write(self, line: bytes) -> None:
         written = os.write(self._descriptor, line)

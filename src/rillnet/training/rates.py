@@ -224,7 +224,8 @@ class Cosine(_Curve):
 class Warmup(_Curve):
     """A straight line from `start` to the first rate of another curve.
 
-    rate = (t * then(0) + (steps - t) * start) / steps. The other curve begins after the warm-up and lasts for the rest of the run.
+    rate = (t * then(0) + (steps - t) * start) / steps. The other curve begins
+    after the warm-up and lasts for the rest of the run.
 
     Args:
         steps: how long the warm-up takes.

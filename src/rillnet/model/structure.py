@@ -1,0 +1,92 @@
+"""What a net consists of: inputs, blocks, and what is still to be built. `Net` adds what can be done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from rillnet.model.block import Block, Step
+from rillnet.model.building import Inference
+from rillnet.model.graph import Edge, frame_order
+from rillnet.model.shapes import Output, pick
+from rillnet.spec import ShareSpec, SourceSpec
+
+
+class Structure(nn.Module):
+    """The parts of a net; see `rillnet.model.net.Net` for the arguments.
+
+    Attributes:
+        address: `net`, or `net/res1` for a nested net.
+        inputs: what each input is, by name.
+        blocks: what is known of each block, by name; the modules are the net's children.
+        output_sources: what it sends on as a block of another net; the last block if empty.
+        pending: blocks that are not built yet, as what they read is not known.
+        untied: shared parameters that are not joined yet.
+        inferred: outputs that are known already, by what they follow from.
+    """
+
+    def __init__(
+        self,
+        name: str = "net",
+        *,
+        seed: int | None = None,
+        device: torch.device | str | None = None,
+        trust: bool = True,
+    ) -> None:
+        super().__init__()
+        self.name = name
+        self.address = "net"
+        self.device = torch.get_default_device() if device is None else torch.device(device)
+        self.trust = trust
+        self.seed_given = seed is not None
+        self.seed = int(torch.randint(2**62, ())) if seed is None else seed
+        self.inputs: dict[str, Output] = {}
+        self.blocks: dict[str, Block] = {}
+        self.output_sources: list[SourceSpec] = []
+        self._phase = "train"
+        self.pending: dict[str, None] = {}
+        self.untied: list[tuple[str, str, ShareSpec]] = []
+        self.inferred: Inference = {}
+        self._plans: dict[Any, list[Step]] = {}
+        self._drawn: dict[str, int] = {}
+
+    @property
+    def edges(self) -> list[Edge]:
+        """All edges, in the order of the blocks they end at."""
+        return [edge for block in self.blocks.values() for edge in block.edges()]
+
+    def order(self) -> list[str]:
+        """The blocks in frame order.
+
+        Raises:
+            ZeroDelayCycleError: some blocks read each other within one frame.
+        """
+        sources = {name: [s.block for s in block.sources if not s.delay] for name, block in self.blocks.items()}
+        return frame_order(self.blocks, sources)
+
+    def forget_plans(self) -> None:
+        """Drops the orders of computation kept so far, as the net has changed."""
+        self._plans.clear()
+
+    def sent(self, values: Mapping[str, Any]) -> Any:
+        """Of the values of a frame, what this net sends on as a block of another."""
+        sources = self.output_sources or [SourceSpec(block=next(reversed(self.blocks)))]
+        picked = tuple(pick(values[source.block], source.output) for source in sources)
+        return picked if len(picked) > 1 else picked[0]
+
+    def note_drawn(self, name: str) -> None:
+        """Remembers a block's parameters as drawn, to tell later whether anybody has changed them."""
+        self._drawn[name] = self._versions(name)
+
+    def is_untouched(self) -> bool:
+        """Whether all parameters are as they were drawn."""
+        nested = [module for module in self._modules.values() if isinstance(module, Structure)]
+        own = all(self._versions(name) == version for name, version in self._drawn.items())
+        return own and all(module.is_untouched() for module in nested)
+
+    def _versions(self, name: str) -> int:
+        module = self._modules[name]
+        return sum(parameter._version for parameter in module.parameters()) if module is not None else 0

@@ -59,6 +59,11 @@ class Fault:
             text += f"  [{self.location}]"
         return text
 
+    @property
+    def has_value(self) -> bool:
+        """Whether it holds the value that breaks the rule."""
+        return self.value is not _NO_VALUE
+
     def at(self, location: Location | None) -> Fault:
         """The same fault with a place, kept if it has one already."""
         if self.location is not None or location is None:

@@ -130,7 +130,7 @@ def signature_of(member: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
         signature = inspect.signature(member)
     except (TypeError, ValueError):
         return {"keywords": inspect.Parameter("keywords", inspect.Parameter.VAR_KEYWORD)}
-    target = member.__init__ if inspect.isclass(member) else member  # type: ignore[misc]
+    target = member.__init__ if inspect.isclass(member) else member
     try:
         hints = typing.get_type_hints(target, include_extras=True)
     except (NameError, TypeError, AttributeError):

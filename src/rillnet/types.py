@@ -44,19 +44,23 @@ class LearningRule(Protocol):
 
 
 class LearningContext(Protocol):
-    """Where a run is when a rule learns.
+    """Where a run is when a rule learns."""
 
-    Args:
-        step: learning steps done before this one.
-        epoch: epochs done, with its fraction.
-        total_steps: how many the run will have, None if it is not known.
-        steps_per_epoch: of one pass over the data, None if it is not known.
-    """
+    @property
+    def step(self) -> int:
+        """Learning steps done before this one."""
 
-    step: int
-    epoch: float
-    total_steps: int | None
-    steps_per_epoch: int | None
+    @property
+    def epoch(self) -> float:
+        """Epochs done, with the fraction of the present one."""
+
+    @property
+    def total_steps(self) -> int | None:
+        """How many steps the run will have, None if it is not known."""
+
+    @property
+    def steps_per_epoch(self) -> int | None:
+        """Steps of one pass over the data, None if it is not known."""
 
 
 Observer = Callable[[Any], None]

@@ -17,10 +17,8 @@ import os, sys, time
 from pathlib import Path
 from rillnet.runtime.locking import Lock
 lock = Lock.acquire(Path(sys.argv[1]), owner="the holder")
-child = os.fork()
-if child == 0:
-    time.sleep(60)
-print(child, flush=True)
+if os.fork() == 0:
+    print(os.getpid(), flush=True)
 time.sleep(60)
 """
 

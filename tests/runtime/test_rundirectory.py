@@ -222,7 +222,8 @@ def test_two_never_write_one_run(root: Path, monkeypatch: pytest.MonkeyPatch) ->
     run.lock().release()
 
 
-def test_a_killed_process_does_not_keep_its_run(root: Path) -> None:
+def test_a_killed_process_does_not_keep_its_run(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PATIENCE, 0.1)
     run = create(root)
     code = (
         "import sys, time; from pathlib import Path; from rillnet.runtime.rundirectory import RunDirectory\n"

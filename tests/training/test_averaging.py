@@ -51,9 +51,14 @@ def test_applied_holds_the_averages_and_gives_back_the_parameters() -> None:
     change(parameters, 1)
     changed = {name: value.detach().clone() for name, value in parameters.items()}
     storages = {name: value.data_ptr() for name, value in parameters.items()}
-    with pytest.raises(KeyError), average.applied():
-        assert all(torch.equal(parameters[name], before[name]) for name in parameters)
-        raise KeyError("an error while evaluating")
+
+    def evaluate_and_fail() -> None:
+        with average.applied():
+            assert all(torch.equal(parameters[name], before[name]) for name in parameters)
+            raise KeyError("an error while evaluating")
+
+    with pytest.raises(KeyError):
+        evaluate_and_fail()
     assert all(torch.equal(parameters[name], changed[name]) for name in parameters)
     assert {name: value.data_ptr() for name, value in parameters.items()} == storages
 

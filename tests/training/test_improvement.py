@@ -40,10 +40,8 @@ def test_the_user_wins() -> None:
     assert mode_of("loss", "max") == "max"
 
 
-@pytest.mark.parametrize("metric", ["score", "recall_error", "blossom"])
+@pytest.mark.parametrize("metric", ["score", "recall_error"])
 def test_a_name_that_does_not_tell_is_asked_about(metric: str) -> None:
-    if metric == "blossom":
-        pytest.skip("holds the word loss")
     with pytest.raises(RequestError) as error:
         mode_of(metric, address="run.early_stopping.mode")
     assert str(error.value) == (

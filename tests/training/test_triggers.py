@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import pytest
@@ -18,7 +19,7 @@ class Moment:
 
 def steps_when_due(trigger: Trigger, steps: int, per_epoch: int, stride: int = 1) -> list[int]:
     moments = [Moment(step, step / per_epoch) for step in range(0, steps + 1, stride)]
-    return [after.step for before, after in zip(moments, moments[1:], strict=False) if trigger.due(before, after)]
+    return [after.step for before, after in itertools.pairwise(moments) if trigger.due(before, after)]
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,7 @@ def test_kinds() -> None:
         (
             "sometimes",
             'run.log: must be a number and a unit, such as "1 epoch", "500 steps" or "10 minutes", '
-            "or \"never\" or \"end\" (got 'sometimes')",
+            'or "never" or "end" (got \'sometimes\')',
         ),
         ("3 epcohs", "run.log: unknown unit 'epcohs', did you mean 'epochs'? (got '3 epcohs')"),
         ("0 steps", "run.log: must be more than 0 (got '0 steps')"),

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
 from rillnet.errors import Fault, RequestError, suggest
-from rillnet.model.block import Block, check_phases, parse_sources, provisional_output
+from rillnet.model.block import Block, check_phases, provisional_output
 from rillnet.model.building import build_block, check_initial, draw_module, infer_output
 from rillnet.model.graph import ZeroDelayCycleError
-from rillnet.model.registry import check_block, check_arguments
+from rillnet.model.registry import check_block
 from rillnet.model.shapes import Output, pick, shape_error
 from rillnet.model.structure import Structure
+from rillnet.registry import check_arguments
 from rillnet.spec import NAME, BlockSpec, NetSpec, ShareSpec, SourceSpec
 
 Read = list[tuple[str, Output]]
@@ -271,7 +272,7 @@ def _apply_ties(net: Structure, partial: bool, failed: set[str]) -> list[Fault]:
     faults = []
     waiting = []
     for name, own, tie in net.untied:
-        other, _, parameter = tie.of.rpartition(".")
+        other = tie.of.rpartition(".")[0]
         head = other.split("/")[0].split(".")[0]
         if head in net.blocks and (head in net.pending or net._modules[head] is None):
             if head not in failed:
@@ -305,7 +306,9 @@ def _tie(net: Structure, name: str, own: str, tie: ShareSpec, address: str) -> l
         return [Fault(address, f"{tie.of!r} or {own!r} is switched off")]
     shape = (*source.shape[:2][::-1], *source.shape[2:]) if tie.transpose else tuple(source.shape)
     if shape != tuple(target.shape):
-        rule = f"{tie.of} is {list(source.shape)}{' transposed' if tie.transpose else ''}, {own} is {list(target.shape)}"
+        rule = (
+            f"{tie.of} is {list(source.shape)}{' transposed' if tie.transpose else ''}, {own} is {list(target.shape)}"
+        )
         return [Fault(address, f"shapes must be equal: {rule}")]
     if tie.transpose:
         del holder._parameters[own_name]

@@ -100,10 +100,15 @@ def steps_of(blocks: Sequence[Block], modules: dict[str, nn.Module | None], phas
         merges = isinstance(modules.get(block.name), Merge)
         if len(present) < len(block.sources) and not (merges and present):
             continue
-        ties = tuple((own, *tie.of.rsplit(".", 1)) for own, tie in block.ties.items())
-        steps.append(Step(block.name, tuple((s.block, s.output, s.delay) for s in present), ties))
+        read = tuple((source.block, source.output, source.delay) for source in present)
+        steps.append(Step(block.name, read, tuple(_tie(own, tie) for own, tie in block.ties.items())))
         there.add(block.name)
     return steps
+
+
+def _tie(own: str, tie: ShareSpec) -> tuple[str, str, str]:
+    block, _, parameter = tie.of.rpartition(".")
+    return own, block, parameter
 
 
 def check_phases(blocks: Sequence[Block], modules: dict[str, nn.Module | None]) -> list[Fault]:

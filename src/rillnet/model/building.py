@@ -91,7 +91,7 @@ def _constructed(
             with torch.device("meta"):
                 return construct(spec, flat, trust=trust)
         with torch.random.fork_rng(devices=[]), torch.device("cpu"):
-            torch.random.default_generator.manual_seed(derive(seed, address))
+            torch.default_generator.manual_seed(derive(seed, address))
             module = construct(spec, flat, trust=trust)
             draw_initial(module, spec.initial, address)
         return module if device is None else module.to(device)
@@ -104,7 +104,9 @@ def _constructed(
         raise RequestError(Fault(address, rule)) from error
 
 
-def draw_module(spec: BlockSpec, address: str, sources: Sequence[tuple[str, Output]], seed: int, trust: bool) -> nn.Module:
+def draw_module(
+    spec: BlockSpec, address: str, sources: Sequence[tuple[str, Output]], seed: int, trust: bool
+) -> nn.Module:
     """The module of a checked record on the CPU, its parameters drawn for its address."""
     return _constructed(spec, address, sources, trust, None, seed)
 

@@ -11,7 +11,7 @@ from rillnet.model.registry import block_types
 from rillnet.spec import BlockSpec, InputSpec
 
 
-def Scalar(dtype: str = "float32") -> InputSpec:  # noqa: N802 - reads like the block types beside it
+def Scalar(dtype: str = "float32") -> InputSpec:
     """An input that is one number per example, such as a label.
 
     Args:

@@ -1,13 +1,10 @@
 """Where the nodes of a drawing go: in layers from top to bottom, with few crossings and straight long edges.
 
 The steps are Sugiyama's: layers by longest path, empty nodes where a link passes a layer, an order in
-each layer by barycentres, then x coordinates. The last step minimises, layer by layer, the weighted
-squared distance of each node from its neighbours, subject to the gaps between them; that is an
-isotonic regression, solved exactly by pooling adjacent violators.
+each layer by barycentres, then x coordinates (`rillnet.model.alignment`) and y coordinates.
 
-References:
+Reference:
     Sugiyama, Tagawa, Toda, "Methods for visual understanding of hierarchical system structures" (1981).
-    Best, Chakravarti, "Active set algorithms for isotonic regression" (1990).
 """
 
 from __future__ import annotations
@@ -15,9 +12,13 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
+from rillnet.model.alignment import columns
+
 Point = tuple[float, float]
 
 _SWEEPS = 12
+_PATIENCE = 4
+_SWEPT_NODES = 300_000  # a net of thousands of crossing edges is not made readable by sweeping longer
 _LOOP = 44.0
 _STEP = 18.0
 _PASSING = 14.0
@@ -153,8 +154,9 @@ def _ordered(chains: _Chains) -> list[list[int]]:
     for node in _by_chain(chains):
         order[chains.layer[node]].append(node)
     best, fewest = [list(row) for row in order], _crossings(chains, order)
-    for sweep in range(_SWEEPS):
-        if not fewest:
+    last = 0
+    for sweep in range(min(_SWEEPS, _SWEPT_NODES // len(chains.layer))):
+        if not fewest or sweep - last > _PATIENCE:
             break
         downwards = sweep % 2 == 0
         neighbours = chains.above if downwards else chains.below
@@ -164,7 +166,7 @@ def _ordered(chains: _Chains) -> list[list[int]]:
             _sort_by_barycentre(row, neighbours, place)
         crossings = _crossings(chains, order)
         if crossings < fewest:
-            best, fewest = [list(row) for row in order], crossings
+            best, fewest, last = [list(row) for row in order], crossings, sweep
     return best
 
 
@@ -266,82 +268,13 @@ class _Gaps:
 
 
 def _columns(chains: _Chains, order: Sequence[Sequence[int]], ports: _Ports, gaps: _Gaps) -> list[float]:
-    x = [0.0] * len(chains.layer)
-    spacing = [[gaps.between(*pair) for pair in zip(row, row[1:], strict=False)] for row in order]
-    above, below = _pulls(chains, ports)
-    for row, spaces in zip(order, spacing, strict=True):
-        at = -sum(spaces) / 2
-        for node, space in zip(row, [*spaces, 0.0], strict=True):
-            x[node] = at
-            at += space
-    both = [up + down for up, down in zip(above, below, strict=True)]
-    passes = [(above, False), (below, True)] * 3 + [(both, False), (both, True)] * 4
-    for pulls, upwards in passes:
-        rows = list(zip(order, spacing, strict=True))
-        for row, spaces in rows[::-1] if upwards else rows:
-            wishes = [_wish(node, pulls[node], x) for node in row]
-            for node, place in zip(row, spread(wishes, spaces), strict=True):
-                x[node] = place
-    return x
-
-
-_Pull = tuple[int, float, float]
-"""Another node, how far to its right this one would be for a vertical line, and how much that matters."""
-
-
-def _pulls(chains: _Chains, ports: _Ports) -> tuple[list[list[_Pull]], list[list[_Pull]]]:
-    above: list[list[_Pull]] = [[] for _ in chains.layer]
-    below: list[list[_Pull]] = [[] for _ in chains.layer]
-    known: set[tuple[int, int, float, float]] = set()
+    segments: dict[tuple[int, int], float] = {}
     for number, chain in enumerate(chains.chains):
-        for position, (upper, lower) in enumerate(zip(chain, chain[1:], strict=False)):
+        for position, pair in enumerate(zip(chain, chain[1:], strict=False)):
             leaves = ports[_port(chains, number, True)] if position == 0 else 0.0
             arrives = ports[_port(chains, number, False)] if position == len(chain) - 2 else 0.0
-            if (upper, lower, leaves, arrives) in known:
-                continue
-            known.add((upper, lower, leaves, arrives))
-            weight = (1.0, 3.0, 8.0)[chains.is_empty(upper) + chains.is_empty(lower)]
-            above[lower].append((upper, leaves - arrives, weight))
-            below[upper].append((lower, arrives - leaves, weight))
-    return above, below
-
-
-def _wish(node: int, pulls: Sequence[_Pull], x: Sequence[float]) -> tuple[float, float]:
-    """Where a node would be best, and how much that matters."""
-    weight = sum(pull for _, _, pull in pulls)
-    if not weight:
-        return x[node], 0.01
-    return sum((x[other] + offset) * pull for other, offset, pull in pulls) / weight, weight
-
-
-def spread(wishes: Sequence[tuple[float, float]], gaps: Sequence[float]) -> list[float]:
-    r"""Places as near to what is wished as the gaps between them allow.
-
-    $\min_x \sum_i w_i (x_i - d_i)^2$ subject to $x_{i+1} - x_i \ge g_i$
-
-    Args:
-        wishes: d and w of each, from left to right.
-        gaps: g, one less.
-
-    Example:
-        >>> spread([(0.0, 1.0), (0.0, 1.0)], [10.0])
-        [-5.0, 5.0]
-    """
-    pools: list[tuple[float, float, int]] = []  # weight, weighted sum, members
-    shift = 0.0
-    for (place, weight), gap in zip(wishes, [*gaps, 0.0], strict=True):
-        pools.append((weight, weight * (place - shift), 1))
-        while len(pools) > 1 and pools[-2][1] / pools[-2][0] > pools[-1][1] / pools[-1][0]:
-            weight_2, sum_2, members_2 = pools.pop()
-            weight_1, sum_1, members_1 = pools.pop()
-            pools.append((weight_1 + weight_2, sum_1 + sum_2, members_1 + members_2))
-        shift += gap
-    places = [total / weight for weight, total, members in pools for _ in range(members)]
-    shift = 0.0
-    for position, gap in enumerate(gaps, 1):
-        shift += gap
-        places[position] += shift
-    return places
+            segments.setdefault(pair, leaves - arrives)
+    return columns(order, segments, chains.is_empty, gaps.between)
 
 
 # --- y coordinates and paths --------------------------------------------------------------------

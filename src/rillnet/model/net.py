@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from rillnet.errors import AddressError, Fault, RequestError, suggest
 from rillnet.model import assembly
 from rillnet.model.block import Block, Step, parse_sources, steps_of
-from rillnet.model.graph import Edge, ZeroDelayCycleError, frame_order, reachable
+from rillnet.model.graph import ZeroDelayCycleError, reachable
 from rillnet.model.registry import signature_arguments
 from rillnet.model.shapes import Output, Signature, pick
 from rillnet.model.structure import Structure
@@ -30,7 +30,9 @@ class Outputs(dict[str, Any]):
 
     def __missing__(self, name: str) -> Any:
         known = ", ".join(self) or "nothing"
-        rule = f"was not computed: it is unknown, excluded from the phase, or reads an input not given; computed: {known}"
+        rule = (
+            f"was not computed: it is unknown, excluded from the phase, or reads an input not given; computed: {known}"
+        )
         raise AddressError(Fault(f"net/{name}", rule, hint=suggest(name, self)))
 
 
@@ -152,7 +154,9 @@ class Net(Structure):
 
     def _check_name(self, name: str, what: str) -> None:
         if not isinstance(name, str) or not NAME.fullmatch(name):
-            raise RequestError(Fault(f"{self.address}/{name}", f"a name of a {what} must be letters, digits and _ only"))
+            raise RequestError(
+                Fault(f"{self.address}/{name}", f"a name of a {what} must be letters, digits and _ only")
+            )
         if name in self.blocks or name in self.inputs:
             raise RequestError(Fault(f"{self.address}/{name}", "the name is taken; names are unique in a net"))
 
@@ -391,7 +395,9 @@ class Net(Structure):
                     if not wanted:
                         break
                     hint = f"and is not computed as it comes before from_={from_!r}" if from_ else "and is not computed"
-                    raise RequestError(Fault(f"{self.address}/{step.name}", f"reads {name!r}, which is not given {hint}"))
+                    raise RequestError(
+                        Fault(f"{self.address}/{step.name}", f"reads {name!r}, which is not given {hint}")
+                    )
             else:
                 values[step.name] = self.compute(step, values)
 
@@ -418,10 +424,7 @@ class Net(Structure):
         module = self._modules[step.name]
         if module is None:
             raise RequestError(Fault(f"{self.address}/{step.name}", "is not built: what it reads is not known yet"))
-        if step.ties:
-            sent = assembly.call_tied(self, module, step.ties, read)
-        else:
-            sent = module(*read)
+        sent = assembly.call_tied(self, module, step.ties, read) if step.ties else module(*read)
         return module.sent(sent) if isinstance(module, Net) else sent
 
     def _zeros_like_batch(self, source: str, output: int | None, values: Mapping[str, Any]) -> Tensor:
@@ -451,6 +454,4 @@ def _unknown_phases(address: str, excluded: Iterable[str]) -> list[Fault]:
 
 def _input_spec(output: Output) -> InputSpec:
     signature: Signature = pick(output, None)
-    return InputSpec.model_validate(
-        {"shape": signature.shape, "dtype": str(signature.dtype).removeprefix("torch.")}
-    )
+    return InputSpec.model_validate({"shape": signature.shape, "dtype": str(signature.dtype).removeprefix("torch.")})

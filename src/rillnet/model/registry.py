@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field
 from torch import nn
@@ -190,7 +190,7 @@ def signature_arguments(module: nn.Module) -> BlockSpec | None:
     if block_types().get(kind.__name__) is not kind:
         return None
     arguments: dict[str, Any] = {}
-    for name, parameter in signature_of(kind).items():
+    for name, parameter in signature_of(cast(Callable[..., Any], kind)).items():
         if name in ("device", "dtype") or parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
             continue
         if not hasattr(module, name):

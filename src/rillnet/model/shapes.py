@@ -101,16 +101,20 @@ def infer(module: nn.Module, sources: Sequence[Output]) -> Output:
 def _needs_values(error: Exception) -> bool:
     """Whether a block failed because its control flow reads values, which shapes do not have."""
     names = {type(link).__name__ for link in (error, error.__cause__, error.__context__) if link is not None}
-    return bool(
-        names
-        & {
-            "DataDependentOutputException",
-            "DynamicOutputShapeException",
-            "UnsupportedOperatorException",
-            "UnsupportedFakeTensorException",
-            "GuardOnDataDependentSymNode",
-        }
-    ) or "item()" in str(error) or "numpy" in str(error).lower()
+    return (
+        bool(
+            names
+            & {
+                "DataDependentOutputException",
+                "DynamicOutputShapeException",
+                "UnsupportedOperatorException",
+                "UnsupportedFakeTensorException",
+                "GuardOnDataDependentSymNode",
+            }
+        )
+        or "item()" in str(error)
+        or "numpy" in str(error).lower()
+    )
 
 
 def _device_of(module: nn.Module) -> torch.device:

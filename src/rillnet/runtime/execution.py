@@ -93,7 +93,7 @@ def describe(execution: ExecutionSpec) -> str:
 
 
 def plain(device: torch.device) -> ExecutionSpec:
-    """torch's defaults."""
+    """Torch's defaults."""
     return ExecutionSpec(compile=False, memory_format="contiguous", optimizer="foreach", threads=_threads(device))
 
 
@@ -220,7 +220,8 @@ class _Trial:
 def _in_turn(a: _Trial, b: _Trial, budget_s: float) -> tuple[float, float]:
     """Median seconds a step of both, measured in turn until the budget is spent, 3 rounds at least."""
     steps = max(1, min(20, int(0.02 / max(a.median_s(1), 1e-6))))
-    times_a, times_b = [], []
+    times_a: list[float] = []
+    times_b: list[float] = []
     begin = time.perf_counter()
     while len(times_a) < 3 or (time.perf_counter() - begin < budget_s and len(times_a) < 25):
         times_a.append(a.time_s(steps))

@@ -183,7 +183,7 @@ class Executor:
     def _seed_frame(self, step: int, phase: str = "train") -> None:
         """Any draw of a frame depends on the seed and the frame alone, so that a resumed run draws the same."""
         seed = derive(self.seed, phase, step)
-        torch.random.default_generator.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         if self.device.type == "cuda":
             torch.cuda.manual_seed(seed)
 

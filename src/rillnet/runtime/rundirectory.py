@@ -34,7 +34,7 @@ _LOCK = ".lock"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _NUMBER = re.compile(r"[1-9][0-9]*")
 _WAIT = 60.0  # seconds for another process that makes or removes a run
-_PATIENCE = 0.5  # seconds for a killed process to be gone entirely
+_PATIENCE = 2.0  # seconds for a killed process to be gone entirely
 _WITHOUT_EFFECT = (("run", "log"),)  # keys of a document that change what is said, not what is computed
 
 

@@ -20,6 +20,7 @@ from rillnet.data.feed import Feed
 from rillnet.errors import AddressError, CheckpointError, Fault, RequestError, suggest
 from rillnet.model.net import Net, Outputs
 from rillnet.model.rollout import Rollout
+from rillnet.model.shapes import Signature, pick
 from rillnet.runtime import checkpoint as checkpoints
 from rillnet.runtime.checkpoint import Checkpoint
 from rillnet.runtime.clock import Clock
@@ -234,7 +235,8 @@ class Session:
         sent = self.data.fields(phase)
         faults = []
         needed = {edge.source for edge in self.net.edges}
-        for name, signature in self.net.inputs.items():
+        for name, output in self.net.inputs.items():
+            signature: Signature = pick(output, None)
             address = f"net.inputs.{name}"
             if name not in sent:
                 if name in needed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -95,15 +96,21 @@ def read_group(path: Path, entries: Mapping[str, TensorEntry]) -> dict[str, Tens
 
 
 def _entry(tensor: Tensor, same_as: str | None) -> TensorEntry:
-    stride = torch.empty_like(tensor, device="meta").stride()  # that of a clone: the same order, without gaps
-    plain = torch.empty(tensor.shape, device="meta").stride()
+    shape, stride = tuple(tensor.shape), tensor.stride()
+    plain = _contiguous_stride(shape)
+    if stride != plain:
+        stride = torch.empty_like(tensor, device="meta").stride()  # that of a clone: the same order, without gaps
     dtype = str(tensor.dtype).removeprefix("torch.")
-    shape = tuple(tensor.shape)
     return TensorEntry(dtype=dtype, shape=shape, stride=None if stride == plain else stride, same_as=same_as)
 
 
+def _contiguous_stride(shape: tuple[int, ...]) -> tuple[int, ...]:
+    strides = itertools.accumulate(reversed(shape[1:]), lambda count, size: count * max(size, 1), initial=1)
+    return tuple(strides)[::-1] if shape else ()
+
+
 def _placed(stored: Tensor, entry: TensorEntry) -> Tensor:
-    """A copy in memory of torch's own alignment, with the strides it had: the order of sums depends on both."""
+    """A copy in memory that torch aligned, with the strides it had: the order of a kernel's sums may depend on both."""
     if entry.stride is None:
         return torch.empty(stored.shape, dtype=stored.dtype, device="cpu").copy_(stored)
     return torch.empty_strided(stored.shape, entry.stride, dtype=stored.dtype, device="cpu").copy_(stored)

@@ -54,7 +54,7 @@ class Clip:
         foreach = True if all(p.device.type in _FOREACH_DEVICES for p in clipped) else None
         if self.norm is not None:
             return torch.nn.utils.clip_grad_norm_(clipped, self.norm, self.norm_type, foreach=foreach)
-        if self.value is not None:
+        if self.value is not None and clipped:
             torch.nn.utils.clip_grad_value_(clipped, self.value, foreach=foreach)
         return None
 

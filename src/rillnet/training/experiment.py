@@ -16,7 +16,6 @@ from rillnet.model.frontends.yaml import Document
 from rillnet.model.net import Net
 from rillnet.model.nets import path_of
 from rillnet.model.rollout import Rollout
-from rillnet.registry import rule_of
 from rillnet.runtime.record import Record
 from rillnet.runtime.rundirectory import RunDirectory, fingerprint
 from rillnet.runtime.session import Session
@@ -29,6 +28,7 @@ from rillnet.training.triggers import check_trigger
 from rillnet.types import LearningRule
 
 NetLike = Net | NetSpec | Mapping[str, Any] | str | Path
+_UNTRUSTED = "runs code of yours; pass --trust if you mean it"
 _TRIGGERS = (("checkpoint", "every"), ("evaluate", "every"), ("log",))
 
 
@@ -159,7 +159,7 @@ class Experiment:
         for number, extension in enumerate(run.extensions):
             address = f"run.extensions.{number}"
             if not self.trust:
-                faults.append(Fault(f"{address}.type", "runs code of yours; pass --trust if you mean it", extension.type))
+                faults.append(Fault(f"{address}.type", _UNTRUSTED, extension.type))
             else:
                 faults += EXTENSIONS.check(extension, address)
         return faults
@@ -312,7 +312,7 @@ def _by_name(learning: Mapping[str, Any] | TypedSpec | None) -> dict[str, Any]:
 
 def _check_rule(spec: TypedSpec, address: str, blocks: Mapping[str, Any], trust: bool) -> list[Fault]:
     if ":" in spec.type and not trust:
-        return [Fault(f"{address}.type", "runs code of yours; pass --trust if you mean it", spec.type)]
+        return [Fault(f"{address}.type", _UNTRUSTED, spec.type)]
     faults = RULES.check(spec, address, omit=("net", "implementation", "address"))
     if any(fault.address == f"{address}.type" for fault in faults):
         return faults

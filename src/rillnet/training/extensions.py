@@ -63,7 +63,7 @@ class Log(Extension):
 
     def __init__(self, every: str = "50 steps") -> None:
         super().__init__("log", every)
-        self._sums: dict[str, list[float]] = {}
+        self._sums: dict[str, list[float]] = {}  # by name: total, count
         self._recent: dict[str, list[Tensor]] = {}
 
     def observe(self, session: Session, scalars: Mapping[str, Tensor]) -> None:
@@ -144,6 +144,7 @@ class Evaluate(Extension):
         super().__init__("evaluate", spec.every)
         self.phase = spec.phase
         self.on_result = on_result
+        self.stopping_spec = stopping
         self.best = Best(checkpoint.best, checkpoint.mode, address="run.checkpoint") if checkpoint.best else None
         self.stopping = (
             EarlyStopping(stopping.metric, stopping.patience, stopping.mode, stopping.min_delta, "run.early_stopping")
@@ -162,8 +163,8 @@ class Evaluate(Extension):
         session.metrics[phase] = metrics
         if session.record is not None:
             session.record.metrics.write(session.clock.step, session.clock.epoch, phase, metrics)
-        if self.stopping is not None and self.stopping.observe(metrics):
-            reason = f"{self.stopping.metric} has not improved for {self.stopping.patience} evaluations"
+        if self.stopping is not None and self.stopping_spec is not None and self.stopping.observe(metrics):
+            reason = f"{self.stopping_spec.metric} has not improved for {self.stopping_spec.patience} evaluations"
             session.trainer.stop_reason = reason
             session.say(f"stopped early: {reason}")
         if self.best is not None and self.best.observe(metrics) and session.record is not None:

@@ -34,7 +34,7 @@ class Progress:
         step: steps done.
         epoch: epochs done, a fraction in the middle of one.
         total_steps: steps of the whole run; None if it has no end.
-        steps_per_epoch: steps of one epoch.
+        steps_per_epoch: steps of one epoch; 0 if the source does not tell.
     """
 
     step: int
@@ -399,7 +399,11 @@ def _takes_progress(function: Callable[..., Any]) -> bool:
 
 
 def _steps(span: object, progress: Progress) -> float:
-    return parse_span(span, zero=True).steps(progress.steps_per_epoch)
+    parsed = parse_span(span, zero=True)
+    if parsed.unit == "epoch" and progress.steps_per_epoch < 1:
+        rule = "must be in steps, as the source does not tell how many steps an epoch has"
+        raise RequestError(Fault("rate", rule, span))
+    return parsed.steps(progress.steps_per_epoch)
 
 
 def _fraction(over: object, progress: Progress, name: str) -> float:
@@ -420,6 +424,6 @@ def _shifted(progress: Progress, steps: int) -> Progress:
     return replace(
         progress,
         step=progress.step - steps,
-        epoch=progress.epoch - steps / progress.steps_per_epoch,
+        epoch=progress.epoch - (steps / progress.steps_per_epoch if progress.steps_per_epoch else 0.0),
         total_steps=total,
     )

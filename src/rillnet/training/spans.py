@@ -96,7 +96,9 @@ def parse_span(value: object, *, clock: bool = False, zero: bool = False) -> Spa
     unit, factor = _read_unit(found["unit"] or "steps", clock)
     number = float(found["count"]) * factor
     count = int(number) if number.is_integer() else number
-    if not math.isfinite(count) or count < 0 or (count == 0 and not zero):
+    if not math.isfinite(count):
+        raise ValueError("must be finite")
+    if count < 0 or (count == 0 and not zero):
         raise ValueError("must be at least 0" if zero else "must be more than 0")
     if unit == "step" and not isinstance(count, int):
         raise ValueError("must be a whole number of steps")

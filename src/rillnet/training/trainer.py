@@ -38,9 +38,7 @@ class Trainer:
     def __init__(self, session: Session, extensions: Sequence[Extension], average: float | None = None) -> None:
         self.session = session
         self.extensions = list(extensions)
-        self.average = (
-            MovingAverage(session.net.parameters_by_address(), average) if average is not None else None
-        )
+        self.average = MovingAverage(session.net.parameters_by_address(), average) if average is not None else None
         self.stop_reason: str | None = None
         self._interrupted = False
 

@@ -27,6 +27,8 @@ class Crop(FieldTransform):
         torch.Size([2, 3, 28, 28])
     """
 
+    of_any_type = True
+
     def __init__(self, size: Size, padding: Annotated[int, Field(ge=0)] = 0, field: str = "image") -> None:
         super().__init__(field)
         self.height, self.width = pair(size)
@@ -59,6 +61,8 @@ class CenterCrop(FieldTransform):
         >>> CenterCrop(1)({"image": torch.arange(9.0).view(1, 1, 3, 3)}, torch.Generator())["image"].item()
         4.0
     """
+
+    of_any_type = True
 
     def __init__(self, size: Size, field: str = "image") -> None:
         super().__init__(field)

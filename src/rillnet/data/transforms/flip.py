@@ -24,6 +24,8 @@ class Flip(FieldTransform):
         tensor([[[2., 1.]]])
     """
 
+    of_any_type = True
+
     def __init__(
         self,
         p: Annotated[float, Field(ge=0, le=1)] = 0.5,

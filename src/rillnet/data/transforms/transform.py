@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Annotated, Protocol, TypeAlias
+from typing import Annotated, ClassVar, Protocol, TypeAlias
 
 import torch
 from pydantic import Field
@@ -39,6 +39,9 @@ class FieldTransform(ABC):
     Args:
         field: the name of the field.
     """
+
+    of_any_type: ClassVar[bool] = False
+    """Whether fields of integers can be changed as well as floating ones."""
 
     def __init__(self, field: str) -> None:
         self.field = field

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
@@ -15,15 +15,15 @@ from rillnet.model.layers.metrics import Metric
 class Loss(Metric):
     """Base of losses: `total` over a batch, divided by how many terms count."""
 
-    def total(self, *inputs: Tensor) -> Tensor:
+    def total(self, *inputs: Any, **named: Any) -> Tensor:
         """The sum of the loss over the batch."""
         raise TypeError(f"{type(self).__name__} must define total")
 
-    def count(self, *inputs: Tensor) -> float:
+    def count(self, *inputs: Any, **named: Any) -> float:
         """How many terms the total has; by default the first input's examples."""
         return float(inputs[0].shape[0])
 
-    def statistics(self, *inputs: Tensor) -> Tensor:
+    def statistics(self, *inputs: Any, **named: Any) -> Tensor:
         """[total, count], in float64."""
         total = self.total(*inputs).to(torch.float64)
         return torch.stack([total, total.new_full((), self.count(*inputs))])

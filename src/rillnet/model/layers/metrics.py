@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
@@ -16,7 +16,7 @@ class Metric(nn.Module):
     the batch size and the number of processes do not change it. Losses are metrics too.
     """
 
-    def statistics(self, *inputs: Tensor) -> Tensor:
+    def statistics(self, *inputs: Any, **named: Any) -> Tensor:
         """Numbers that add over batches; by default the batch's total and its number of examples."""
         raise TypeError(f"{type(self).__name__} must define statistics")
 
@@ -24,8 +24,8 @@ class Metric(nn.Module):
         """The metric that added statistics stand for; by default total / count."""
         return statistics[0] / statistics[1]
 
-    def forward(self, *inputs: Tensor) -> Tensor:
-        return self.value(self.statistics(*inputs))
+    def forward(self, *inputs: Any, **named: Any) -> Tensor:
+        return self.value(self.statistics(*inputs, **named))
 
 
 class Accuracy(Metric):

@@ -93,7 +93,7 @@ class Backprop:
         total = self._total(outputs)
         scaler = self._scaler_for(total)
         scaled = total if self.accumulate == 1 else total / self.accumulate
-        (scaler.scale(scaled) if scaler is not None else scaled).backward()
+        torch.autograd.backward(scaler.scale(scaled) if scaler is not None else scaled)
         self.pending += 1
         if self.pending < self.accumulate:
             return {}
@@ -121,7 +121,7 @@ class Backprop:
 
     def _total(self, outputs: Mapping[str, Any]) -> Tensor:
         parts = [outputs[name] if weight == 1 else outputs[name] * weight for name, weight in self.weights.items()]
-        total = parts[0]
+        total: Tensor = parts[0]
         for part in parts[1:]:
             total = total + part
         return total if total.dim() == 0 else total.mean()
@@ -170,5 +170,3 @@ def _weights(loss: str | Sequence[str] | Mapping[str, float]) -> dict[str, float
     if isinstance(loss, Mapping):
         return dict(loss)
     return dict.fromkeys(loss, 1.0)
-
-

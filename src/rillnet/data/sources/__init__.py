@@ -1,0 +1,19 @@
+"""Where examples come from."""
+
+from __future__ import annotations
+
+from rillnet.data.examples import Source
+from rillnet.data.sources.arrays import Arrays
+from rillnet.data.sources.cifar10 import CIFAR10
+from rillnet.data.sources.digits import Digits
+from rillnet.data.sources.images import Images
+from rillnet.data.sources.mnist import MNIST
+from rillnet.registry import Family
+
+SOURCES: Family[Source] = Family(
+    "source", {"Arrays": Arrays, "CIFAR10": CIFAR10, "Digits": Digits, "Images": Images, "MNIST": MNIST}
+)
+"""Sources by the name that a document gives as `type`."""
+
+SUPPLIED = ("base", "workers")
+"""Arguments of sources that the experiment supplies: the folder that paths are relative to, `data.workers`."""

@@ -1,0 +1,1 @@
+"""How rillnet is reached: the command line."""

@@ -1,0 +1,171 @@
+"""Every command as a user sees it: its words, its options and its help. What carries them out is imported later."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rillnet.serving.cli.request import carried_out_by
+
+app = typer.Typer(
+    name="rillnet",
+    help="Runs, trains and serves neural nets that are described by experiment documents.",
+    epilog="A RUN is a run directory, name/number, or a name for its newest. "
+    "Exit codes: 0 done, 2 the request is wrong, 3 the data is wrong, 4 it failed, 130 interrupted and saved.",
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+runs = typer.Typer(help="Looks at runs, stops and removes them.", rich_markup_mode=None)
+app.add_typer(runs, name="runs")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object; progress goes to standard error.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors only.")]
+Root = Annotated[Path, typer.Option("--runs", metavar="DIR", help="The directory of all runs.")]
+Trust = Annotated[bool, typer.Option("--trust", help="Let the document run Python code that it names by import path.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change the document: --set run.epochs=5; may be repeated."),
+]
+ExperimentOrRun = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="A document, or a run.")]
+OneRun = Annotated[str, typer.Argument(metavar="RUN", help="A run: its directory, name/number, or name.")]
+
+_RUNS = Path("runs")
+
+
+@app.command()
+@carried_out_by("rillnet.serving.cli.running:run")
+def run(
+    experiment: ExperimentOrRun,
+    overrides: Overrides = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew, whatever runs there are.")] = False,
+    root: Root = _RUNS,
+    trust: Trust = False,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Train; the same command goes on with a run that was stopped or killed."""
+
+
+@app.command("eval")
+@carried_out_by("rillnet.serving.cli.evaluating:evaluate")
+def evaluate(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run, or the document of one.")],
+    split: Annotated[str | None, typer.Option(help="test or val; test where there is such data.")] = None,
+    checkpoint: Annotated[str, typer.Option(help="newest, best, or a checkpoint's directory.")] = "newest",
+    overrides: Overrides = None,
+    root: Root = _RUNS,
+    trust: Trust = False,
+    json: Json = False,
+) -> None:
+    """Compute the metrics of a run's net on a split of its data."""
+
+
+@app.command()
+@carried_out_by("rillnet.serving.cli.predicting:predict")
+def predict(
+    run: OneRun,
+    files: Annotated[list[Path], typer.Option("--input", "-i", help="A .npy file or an image; may be repeated.")],
+    field: Annotated[str | None, typer.Option(help="The input of the net; the first that is not a label.")] = None,
+    output: Annotated[str | None, typer.Option(help="The block to show; the scores that the loss reads.")] = None,
+    top: Annotated[int, typer.Option(min=1, help="How many classes to show.")] = 3,
+    resize: Annotated[bool, typer.Option("--resize", help="Scale images to the size that the net takes.")] = False,
+    checkpoint: Annotated[str, typer.Option(help="newest, best, or a checkpoint's directory.")] = "newest",
+    root: Root = _RUNS,
+    trust: Trust = False,
+    json: Json = False,
+) -> None:
+    """Show what a run's net makes of arrays or images."""
+
+
+@app.command()
+@carried_out_by("rillnet.serving.cli.showing:show")
+def show(
+    thing: Annotated[str, typer.Argument(metavar="THING", help="A document, a ready net such as lenet, or a run.")],
+    overrides: Overrides = None,
+    resolved: Annotated[bool, typer.Option("--resolved", help="The document after `extends` and --set.")] = False,
+    svg: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the graph (or the tableau) there.")] = None,
+    depth: Annotated[int | None, typer.Option(min=0, help="Levels of nested nets to open; all if left out.")] = None,
+    rollout: Annotated[
+        list[str] | None, typer.Option(help="Show the tableau of sequential or streaming; may be repeated.")
+    ] = None,
+    frames: Annotated[int, typer.Option(min=1, help="Frames of a tableau.")] = 4,
+    root: Root = _RUNS,
+    trust: Trust = False,
+    json: Json = False,
+) -> None:
+    """Show a net's blocks, shapes and parameters, or what is in a run."""
+
+
+@app.command()
+@carried_out_by("rillnet.serving.cli.schema:schema")
+def schema(
+    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it there.")] = None,
+    json: Json = False,
+) -> None:
+    """Print the JSON Schema of experiment documents, for editors."""
+
+
+@app.command()
+@carried_out_by("rillnet.serving.cli.doctor:doctor")
+def doctor(json: Json = False) -> None:
+    """Show versions, devices, threads, and which extras are installed."""
+
+
+@runs.command("list")
+@carried_out_by("rillnet.serving.cli.runs:list_runs")
+def list_runs(
+    name: Annotated[str | None, typer.Argument(help="An experiment's name; all if left out.")] = None,
+    root: Root = _RUNS,
+    json: Json = False,
+) -> None:
+    """List runs and how they stand."""
+
+
+@runs.command("show")
+@carried_out_by("rillnet.serving.cli.runs:show_run")
+def show_run(run: OneRun, root: Root = _RUNS, json: Json = False) -> None:
+    """Show how a run stands, its metrics and its checkpoints."""
+
+
+@runs.command("compare")
+@carried_out_by("rillnet.serving.cli.runs:compare_runs")
+def compare_runs(
+    names: Annotated[list[str], typer.Argument(metavar="RUN RUN...", help="Two runs or more.")],
+    root: Root = _RUNS,
+    json: Json = False,
+) -> None:
+    """Show in what runs differ: values of their documents, and metrics."""
+
+
+@runs.command("stop")
+@carried_out_by("rillnet.serving.cli.stopping:stop")
+def stop_run(
+    run: OneRun,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait until it has saved.")] = 60.0,
+    root: Root = _RUNS,
+    json: Json = False,
+) -> None:
+    """Stop a running run; it saves, and `rillnet run` goes on with it."""
+
+
+@runs.command("resume")
+@carried_out_by("rillnet.serving.cli.running:run")
+def resume_run(
+    experiment: OneRun, root: Root = _RUNS, trust: Trust = False, quiet: Quiet = False, json: Json = False
+) -> None:
+    """Go on with a run; the same as `rillnet run RUN`."""
+
+
+@runs.command("remove")
+@carried_out_by("rillnet.serving.cli.stopping:remove")
+def remove_run(
+    names: Annotated[list[str], typer.Argument(metavar="RUN...", help="The runs to delete.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    root: Root = _RUNS,
+    json: Json = False,
+) -> None:
+    """Delete runs with their checkpoints."""

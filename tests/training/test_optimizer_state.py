@@ -9,6 +9,7 @@ import torch
 from torch.nn import Parameter
 
 from rillnet.errors import CheckpointError
+from rillnet.training.optimizer_state import laid_out_as
 from rillnet.training.optimizers import Optimizer
 from rillnet.training.rates import Progress, Step
 
@@ -207,3 +208,13 @@ def test_another_optimizer_does_not_fit(
     with pytest.raises(CheckpointError) as error:
         other.load_state(saved.state_tensors(), saved.state_values())
     assert str(error.value) == f"the saved state of the optimizer does not fit: {problem}"
+
+
+def test_a_value_takes_the_layout_of_its_parameter() -> None:
+    parameter = Parameter(torch.zeros(4, 3, 2, 2).to(memory_format=torch.channels_last))
+    value, scalar = torch.randn(4, 3, 2, 2, generator=torch.Generator().manual_seed(1)), torch.tensor(1.0)
+    laid_out = laid_out_as(parameter, value)
+    assert laid_out.stride() == parameter.stride()
+    assert not laid_out.requires_grad
+    assert torch.equal(laid_out, value)
+    assert laid_out_as(parameter, scalar) is scalar

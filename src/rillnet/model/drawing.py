@@ -153,7 +153,8 @@ def _inside(net: Net, depth: int | None, *, is_nested: bool = False) -> _Figure:
         links.append(Link(source, sink, "0 ", leaves))
         marks.append((0, "", "output"))
     sizes = {name: (figure.width, figure.height) for name, figure in figures.items()}
-    layout = arrange(sizes, links, layer_gap=_MARKED_GAP if any(mark for _, mark, _ in marks) else _GAP)
+    gap = _MARKED_GAP if any(mark for _, mark, _ in marks) else _GAP
+    layout = arrange(sizes, links, layer_gap=gap, at_bottom={sink for sink, _ in sinks})
     outputs = [layout.centres[sink][0] - layout.width / 2 for sink, _ in sinks]
     inputs = [layout.centres[key][0] - layout.width / 2 for key in keys.values()]
     return _Figure(layout.width, layout.height, _elements(layout, figures, links, marks), inputs, outputs)
@@ -338,10 +339,10 @@ def _path_data(points: Sequence[Point]) -> str:
 
 
 def _mark(points: Sequence[Point], text: str) -> str:
-    """What an edge says, on a white ground in the middle of its longest stretch."""
-    stretches = list(zip(points, points[1:], strict=False))
-    (x1, y1), (x2, y2) = max(stretches, key=lambda ends: abs(ends[0][1] - ends[1][1]))
-    x, y = (x1 + x2) / 2, (y1 + y2) / 2
+    """What an edge says, on a white ground: a delay in the middle of its longest stretch, an output near its source."""
+    share = 0.5 if "@" in text else 0.25
+    (x1, y1), (x2, y2) = max(zip(points, points[1:], strict=False), key=lambda ends: abs(ends[0][1] - ends[1][1]))
+    x, y = x1 + (x2 - x1) * (3 - 2 * share) * share**2, y1 + (y2 - y1) * share
     width = _text_width(text, 6.2) + 6
     return (
         f'<rect x="{x - width / 2:.1f}" y="{y - 7:.1f}" width="{width:.1f}" height="14" rx="3" fill="#ffffff"/>'

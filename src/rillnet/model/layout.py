@@ -9,7 +9,7 @@ Reference:
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Container, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rillnet.model.alignment import columns
@@ -67,6 +67,7 @@ def arrange(
     *,
     node_gap: float = 22.0,
     layer_gap: float = 26.0,
+    at_bottom: Container[str] = (),
 ) -> Layout:
     """Places nodes and routes links.
 
@@ -75,6 +76,7 @@ def arrange(
         links: what is joined.
         node_gap: least distance of two nodes beside each other.
         layer_gap: distance of two layers.
+        at_bottom: nodes that go into the last layer; nothing is drawn from them.
 
     Example:
         >>> layout = arrange({"a": (20, 10), "b": (20, 10)}, [Link("a", "b")], layer_gap=30)
@@ -83,7 +85,7 @@ def arrange(
     """
     if not sizes:
         return Layout({}, [[] for _ in links], 0.0, 0.0)
-    chains = _Chains(list(sizes), links)
+    chains = _Chains(list(sizes), links, at_bottom)
     order = _ordered(chains)
     ports = _ports(chains, order, sizes)
     gaps = _Gaps(chains, sizes, node_gap)
@@ -97,13 +99,15 @@ class _Chains:
     Numbers from `len(names)` on are the empty nodes that links pass layers by.
     """
 
-    def __init__(self, names: list[str], links: Sequence[Link]) -> None:
+    def __init__(self, names: list[str], links: Sequence[Link], at_bottom: Container[str]) -> None:
         self.names = names
         self.links = links
         number = {name: position for position, name in enumerate(names)}
         self.ends = [(number[link.source], number[link.target]) for link in links]
         self.loops = {source for source, target in self.ends if source == target}
         self.layer = self._layers(sorted({(min(e), max(e)) for e in self.ends if e[0] != e[1]}))
+        last = max(self.layer)
+        self.layer = [last if name in at_bottom else at for name, at in zip(names, self.layer, strict=True)]
         self.passing: dict[Hashable, int] = {}
         self.chains = [self._chain(link, *ends) for link, ends in zip(links, self.ends, strict=True)]
         self.segments = sorted({pair for chain in self.chains for pair in zip(chain, chain[1:], strict=False)})

@@ -157,11 +157,22 @@ def _placed(name: str, value: Tensor | float, parameter: Tensor, fused: bool) ->
         if fused:
             return value.detach().to(parameter.device, torch.float32, copy=True)
         return value.detach().to("cpu", copy=True)
-    copied = value.detach().to(parameter.device, copy=True)
-    if copied.shape == parameter.shape and copied.stride() != parameter.stride():
-        # laid out as the parameter is, which a file does not keep
-        copied = torch.empty_like(parameter, dtype=copied.dtype).copy_(copied)
-    return copied
+    return laid_out_as(parameter, value.detach().to(parameter.device, copy=True))
+
+
+def laid_out_as(parameter: Tensor, value: Tensor) -> Tensor:
+    """The value in the memory layout of a parameter, which a file does not keep.
+
+    Torch's fused kernels run through memory without a look at strides: with another layout of the state
+    or of the gradient they mix up the elements.
+
+    Args:
+        parameter: whose layout.
+        value: a tensor; one of another shape is returned as it is.
+    """
+    if value.shape != parameter.shape or value.stride() == parameter.stride():
+        return value
+    return torch.empty_like(parameter, dtype=value.dtype, device=value.device, requires_grad=False).copy_(value)
 
 
 def _saved_state(address: str, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> dict[str, Tensor | float]:

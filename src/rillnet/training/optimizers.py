@@ -173,7 +173,6 @@ class Optimizer:
         """How a step is executed; where parts differ, each way once, `fused, single`."""
         return ", ".join(dict.fromkeys(part.implementation for part in self._parts))
 
-    @torch.no_grad()
     def step(self) -> None:
         """Changes the parameters by their gradients."""
         for part in self._parts:

@@ -61,7 +61,9 @@ def decode(
     try:
         with Image.open(io.BytesIO(image) if isinstance(image, bytes) else image) as opened:
             if opened.mode == "F" or opened.mode.startswith("I"):
-                raise DataError(f"{address}: must have 8 bits per channel (got pillow's mode {opened.mode}); convert it")
+                raise DataError(
+                    f"{address}: must have 8 bits per channel (got pillow's mode {opened.mode}); convert it"
+                )
             if size is not None:
                 opened.draft(mode, (2 * size[1], 2 * size[0]))  # JPEG: decode no more pixels than are needed
             pixels = np.asarray(_fitted(opened, mode, size, fit))

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from rillnet.data.conversion import FieldKind, for_net, kind_for_net, scaled_fields
 from rillnet.errors import DataError
-from rillnet.spec import Phase
 
 Request: TypeAlias = tuple[Tensor, int]
 """Positions of the examples of one batch, and the seed of whatever is drawn while they are read."""
@@ -44,17 +43,6 @@ class Streaming(Protocol):
     """Examples that are costly to read, and therefore can be read ahead."""
 
     def open_stream(self) -> Stream: ...
-
-
-@runtime_checkable
-class Source(Protocol):
-    """Where examples come from. Its constructor reads nothing; `phases` and `examples` may."""
-
-    def phases(self) -> tuple[Phase, ...]:
-        """Which of train, val, test there are, in this order."""
-
-    def examples(self, phase: Phase) -> Examples:
-        """The examples of a phase."""
 
 
 class ArrayExamples:

@@ -134,7 +134,11 @@ def size_of(batch: dict[str, Tensor]) -> int:
 
 def _told_by_loader(loader: DataLoader[Any]) -> tuple[int, int] | None:
     """Batches and examples of a pass, where the loader draws them with a sampler of torch's."""
-    if loader.batch_size is None or isinstance(loader.dataset, IterableDataset) or not isinstance(loader.sampler, Sized):
+    if (
+        loader.batch_size is None
+        or isinstance(loader.dataset, IterableDataset)
+        or not isinstance(loader.sampler, Sized)
+    ):
         return None
     batches, drawn = len(loader), len(loader.sampler)
     return batches, batches * loader.batch_size if loader.drop_last else drawn

@@ -56,6 +56,13 @@ def find_device(name: str) -> torch.device:
     return device
 
 
+def lay_out(net: Net, execution: ExecutionSpec) -> Net:
+    """Puts a net's parameters into the memory format; before optimisers see them, as their kernels go by strides."""
+    if execution.memory_format == "channels_last":
+        net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return net
+
+
 class Executor:
     """Runs frames of a net and lets its rules learn from them.
 
@@ -83,8 +90,6 @@ class Executor:
         self.device = next((p.device for p in net.parameters()), torch.device("cpu"))
         self.state: State | None = None
         self._programs: dict[tuple[str, tuple[str, ...]], Program] = {}
-        if execution.memory_format == "channels_last":
-            net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if execution.threads is not None and execution.threads != torch.get_num_threads():
             torch.set_num_threads(execution.threads)
         self._watched = tuple(name for name, module in net.leaves() if isinstance(module, Metric))

@@ -25,7 +25,7 @@ from rillnet.runtime import checkpoint as checkpoints
 from rillnet.runtime.checkpoint import Checkpoint
 from rillnet.runtime.clock import Clock
 from rillnet.runtime.execution import Choice, choices_file, choose, plain, unmeasured
-from rillnet.runtime.executor import Context, Executor, find_device
+from rillnet.runtime.executor import Context, Executor, find_device, lay_out
 from rillnet.runtime.record import Record
 from rillnet.spec import ExecutionSpec, ExperimentSpec, Phase, RunSpec
 from rillnet.types import LearningRule, Observer
@@ -185,7 +185,7 @@ class Session:
             self._executor = self.executor
 
     def _make_executor(self, net: Net, execution: ExecutionSpec) -> Executor:
-        rules = self.experiment.build_rules(net, execution.optimizer)
+        rules = self.experiment.build_rules(lay_out(net, execution), execution.optimizer)
         rollout = self.rollout if net is self.net else self.experiment.build_rollout(net)
         run = self.spec.run
         return Executor(net, rollout, rules, execution=execution, precision=run.precision, seed=run.seed)

@@ -89,9 +89,14 @@ def parse_span(value: object, *, clock: bool = False, zero: bool = False) -> Spa
         >>> parse_span("1 epoch"), parse_span(500)
         (Span(count=1, unit='epoch'), Span(count=500, unit='step'))
     """
-    found = (
-        _TEXT.fullmatch(str(value)) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
-    )
+    if not isinstance(value, str | int | float) or isinstance(value, bool):
+        raise ValueError(f"must be a number and a unit, such as {_examples(clock)}")
+    return _parse(str(value), clock, zero)
+
+
+@functools.lru_cache(maxsize=256)  # curves ask before every step
+def _parse(text: str, clock: bool, zero: bool) -> Span:
+    found = _TEXT.fullmatch(text)
     if found is None:
         raise ValueError(f"must be a number and a unit, such as {_examples(clock)}")
     unit, factor = _read_unit(found["unit"] or "steps", clock)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rillnet.data.examples import Source
+from rillnet.data.source import Source
 from rillnet.data.sources.arrays import Arrays
 from rillnet.data.sources.cifar10 import CIFAR10
 from rillnet.data.sources.digits import Digits

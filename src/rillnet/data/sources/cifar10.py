@@ -115,7 +115,9 @@ class CIFAR10:
         listing = list_images(folder, CLASSES)
         return self._decoded([(str(path), path) for path in listing.files]), torch.tensor(listing.labels)
 
-    def _decoded(self, images: list[tuple[str, bytes | Path]] | list[tuple[str, bytes]] | list[tuple[str, Path]]) -> Tensor:
+    def _decoded(
+        self, images: list[tuple[str, bytes | Path]] | list[tuple[str, bytes]] | list[tuple[str, Path]]
+    ) -> Tensor:
         need_pillow()
         stream = WorkerStream(_Decoder(list(images)), self.workers)
         try:

@@ -70,7 +70,9 @@ class MNIST:
             DataError: a file is missing, damaged or not what its name says.
         """
         self._fetch_missing()
-        images_path, labels_path = (self._path(f"{_PREFIX[phase]}-{kind}-ubyte") for kind in ("images-idx3", "labels-idx1"))
+        images_path, labels_path = (
+            self._path(f"{_PREFIX[phase]}-{kind}-ubyte") for kind in ("images-idx3", "labels-idx1")
+        )
         images = read_idx(images_path, 3, self._remedy(images_path))
         labels = read_idx(labels_path, 1, self._remedy(labels_path))
         _check(images, labels, images_path, labels_path)

@@ -41,9 +41,7 @@ class Objects:
         length: examples in an epoch of an iterable that does not tell.
     """
 
-    def __init__(
-        self, source: Any, names: Sequence[str] = NAMES, workers: int = 0, length: int | None = None
-    ) -> None:
+    def __init__(self, source: Any, names: Sequence[str] = NAMES, workers: int = 0, length: int | None = None) -> None:
         by_phase = isinstance(source, Mapping) and bool(source) and set(source) <= set(PHASES)
         self._objects: dict[Phase, Any] = dict(source) if by_phase else {"train": source}
         self._names, self._workers, self._length = tuple(names), workers, length

@@ -68,55 +68,80 @@ def parse(text: str, file: str, numbered: bool = True) -> tuple[Node, list[Fault
     Raises:
         RequestError: the text is not YAML, or nests or grows without bound.
     """
+    builder = _Builder(file, numbered)
     unprintable = _UNPRINTABLE.search(text)
     if unprintable:
-        line = text.count("\n", 0, unprintable.start()) + 1
-        column = unprintable.start() - text.rfind("\n", 0, unprintable.start())
+        start = unprintable.start()
+        mark = builder.mark(text.count("\n", 0, start), start - text.rfind("\n", 0, start) - 1)
         rule = f"character U+{ord(unprintable[0]):04X} cannot stand in a document"
-        raise RequestError(Fault("", rule, location=Location(file, line if numbered else 0, column)))
-    builder = _Builder(file, numbered)
+        raise RequestError(Fault("", rule, location=Location(*mark)))
     try:
-        parser = Parser(text)
-        try:
-            document = parser.get_single_node()
-        finally:
-            parser.dispose()
+        document = _compose(text)
     except yaml.MarkedYAMLError as error:
-        raise RequestError(_syntax_fault(error, builder)) from None
-    except _TooDeep as error:
-        rule = f"more than {LARGEST_DEPTH} lists and mappings in each other"
-        parent = error.args[0]
-        raise RequestError(Fault("", rule, location=Location(*builder.mark(parent.start_mark)))) from None
+        raise RequestError(_syntax_fault(error, text, builder)) from None
+    except _TooDeepError as error:
+        raise RequestError(_depth_fault(Location(*builder.mark_of(error.args[0])))) from None
     if document is None:
-        return Node(None, (file, 1 if numbered else 0, 1)), []
-    return builder.build(document, ()), builder.faults
+        return Node(None, builder.mark(0, 0)), []
+    root = builder.build(document, ())
+    builder.check_extent(root)
+    return root, builder.faults
+
+
+def _compose(text: str) -> Any:
+    parser = Parser(text)
+    try:
+        return parser.get_single_node()  # type: ignore[no-untyped-call]
+    finally:
+        parser.dispose()  # type: ignore[no-untyped-call]
+
+
+def _depth_fault(location: Location) -> Fault:
+    return Fault("", f"more than {LARGEST_DEPTH} lists and mappings in each other", location=location)
 
 
 class _Builder:
     """Turns the parser's nodes into ours."""
 
     def __init__(self, file: str, numbered: bool) -> None:
-        self.file = file
         self.faults: list[Fault] = []
-        self._offset = 1 if numbered else 0
+        self._file = file
         self._numbered = numbered
-        self._built: dict[int, tuple[Node, int, int]] = {}  # by identity, as aliases share: node, size, height
+        self._built: dict[int, Node] = {}  # by the identity of the parser's node, which aliases share
         self._open: set[int] = set()
-        self._sizes = [0]
-        self._heights = [0]
+        self._extents: dict[int, tuple[int, int]] = {}  # values and levels by the identity of our node
 
-    def mark(self, mark: yaml.Mark) -> Mark:
-        """The place of a mark of the parser."""
-        return (self.file, mark.line + 1 if self._numbered else 0, mark.column + 1)
+    def mark(self, line: int, column: int) -> Mark:
+        """The place at a line and column counted from 0."""
+        return (self._file, line + 1, column + 1) if self._numbered else (self._file, 0, 1)
 
-    def build(self, source: yaml.Node, path: Path) -> Node:
-        """The node of a parser's node."""
-        if not isinstance(source, yaml.ScalarNode):
-            return self._collection(source, path)
-        self._sizes[-1] += 1
-        mark = (self.file, source.start_mark.line + self._offset if self._numbered else 0, source.start_mark.column + 1)
-        if source.tag == _PLAIN:
-            return Node(self._meaning(source.value, path, mark), mark)
-        if source.tag:
-            self._tag_fault(source, path)
-        return Node(source.value, mark)
+    def mark_of(self, source: Any) -> Mark:
+        """The place of a node of the parser's."""
+        return self.mark(source.start_mark.line, source.start_mark.column)
+
+    def build(self, source: Any, path: Path) -> Node:
+        """Our node of a parser's node."""
+        if isinstance(source, yaml.ScalarNode):
+            return Node(self._scalar(source, path), self.mark_of(source))
+        identity = id(source)
+        if identity in self._open:
+            self._fault(path, source, "an anchor cannot hold an alias to itself")
+            return Node(None, self.mark_of(source))
+        if identity not in self._built:
+            if source.tag != _QUOTED:
+                self._tag_fault(source, path)
+            self._open.add(identity)
+            is_mapping = isinstance(source, yaml.MappingNode)
+            self._built[identity] = self._mapping(source, path) if is_mapping else self._sequence(source, path)
+            self._open.remove(identity)
+        return self._built[identity]
+
+    def check_extent(self, root: Node) -> None:
+        """Refuses what aliases blow up."""
+        size, height = self._extent(root)
+        if height > LARGEST_DEPTH:
+            raise RequestError(_depth_fault(Location(*root.mark)))
+        written = len(self._extents)
+        if size > LARGEST_EXPANSION and size > 2 * sum(self._own.values()):
+            rule = f"aliases make {size:,} values of {written:,}; at most {LARGEST_EXPANSION:,} are allowed"
+            raise RequestError(Fault("", rule, location=Location(*root.mark)))

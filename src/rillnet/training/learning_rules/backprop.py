@@ -12,6 +12,7 @@ from torch import Tensor
 from rillnet.errors import Fault, RequestError, suggest
 from rillnet.model.net import Net
 from rillnet.training.clipping import build_clip, check_clip
+from rillnet.training.optimizer_state import laid_out_as
 from rillnet.training.optimizers import Implementation, Optimizer, check_factors, check_optimizer
 from rillnet.training.rates import Progress, build_rate, check_rate
 from rillnet.types import LearningContext
@@ -98,13 +99,12 @@ class Backprop:
         if self.pending < self.accumulate:
             return {}
         self.pending = 0
-        progress = Progress(context.step, context.epoch, context.total_steps, context.steps_per_epoch or 1)
+        progress = Progress(context.step, context.epoch, context.total_steps, context.steps_per_epoch or 0)
         self.optimizer.set_rate(self.rate, progress)
         reported = {}
         if self.clip is not None:
             if scaler is not None:
-                for torch_optimizer in self.optimizer.torch_optimizers:
-                    scaler.unscale_(torch_optimizer)
+                scaler.unscale_(self.optimizer)  # type: ignore[arg-type]
             norm = self.clip(self.optimizer.parameters.values())
             if norm is not None:
                 reported["gradient_norm"] = norm
@@ -158,7 +158,7 @@ class Backprop:
         self.pending = values["pending"]
         for name, parameter in self.optimizer.parameters.items():
             gradient = tensors.get(name + _GRADIENT)
-            parameter.grad = None if gradient is None else gradient.to(parameter.device).clone()
+            parameter.grad = None if gradient is None else laid_out_as(parameter, gradient)
         if "scaler" in values:
             self._scaler = torch.amp.GradScaler("cuda")
             self._scaler.load_state_dict(values["scaler"])

@@ -1,0 +1,237 @@
+"""What is in a net: every block with its sources, its output's shape, its parameters and its multiply-adds."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import torch
+from rich.table import Table
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from rillnet.model.block import Block
+from rillnet.model.net import Net
+from rillnet.model.shapes import Output, pick
+
+_PROBE_BATCH = 2  # one example is too few for batch normalisation
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One input or block.
+
+    Args:
+        path: its name, those of nested blocks as `res1/conv1`.
+        depth: how many nets it is nested in.
+        type: its class; `input` for an input, `Net` for a nested net.
+        sources: what it reads, as in a document.
+        output: the shape of what it sends for one example, with the element type where that is not float32.
+        parameters: how many of its own; one that is shared counts where it comes first.
+        multiply_adds: of one example; None where they cannot be counted.
+        exclude: the phases it is left out of.
+    """
+
+    path: str
+    depth: int
+    type: str
+    sources: str
+    output: str
+    parameters: int
+    multiply_adds: int | None
+    exclude: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """All rows of a net, and its totals over all blocks whether they have a row or not.
+
+    Args:
+        name: the net's.
+        rows: in the order of the document, a nested net before its blocks.
+        parameters: of the whole net, shared ones once.
+        trainable: those of them that learn.
+        multiply_adds: of one example, through all blocks for which they can be counted.
+    """
+
+    name: str
+    rows: list[Row]
+    parameters: int
+    trainable: int
+    multiply_adds: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Numbers, words, lists and mappings, to be written as JSON."""
+        return asdict(self) | {"rows": [asdict(row) | {"exclude": list(row.exclude)} for row in self.rows]}
+
+
+def summarise(net: Net, *, depth: int | None = None) -> Summary:
+    """Lists what is in a net. Nothing is computed but shapes; nets on the meta device are welcome.
+
+    Multiply-adds are those of convolutions, matrix products and attention, as is usual; adding a bias,
+    normalising and pooling are not counted.
+
+    Args:
+        net: the net; it is not changed.
+        depth: how many levels of nested nets are opened; None opens all.
+
+    Example:
+        >>> net = Net("tiny", {"x": (3,)}).add("y", nn.Linear(3, 2))
+        >>> summary = summarise(net)
+        >>> summary.parameters, summary.multiply_adds, summary.rows[1].output
+        (8, 6, '[2]')
+    """
+    parameters = list(net.parameters())
+    rows = [Row(name, 0, "input", "", str(output), 0, 0) for name, output in net.inputs.items()]
+    blocks = list(_rows(net, "", 0, _Counted(set(), {})))
+    total = sum(row.multiply_adds or 0 for row in blocks if row.type != "Net")
+    return Summary(
+        name=net.name,
+        rows=rows + [row for row in blocks if depth is None or row.depth <= depth],
+        parameters=sum(parameter.numel() for parameter in parameters),
+        trainable=sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
+        multiply_adds=total,
+    )
+
+
+class _Counted(NamedTuple):
+    """What need not be counted again: parameters by identity, and the work of layers of torch's by what they are."""
+
+    parameters: set[int]
+    work: dict[tuple[str, str], int | None]
+
+
+def _rows(net: Net, prefix: str, depth: int, counted: _Counted) -> Iterator[Row]:
+    """The rows of a net's blocks."""
+    for name, block in net.blocks.items():
+        module = net._modules[name]
+        sources = ", ".join(str(source) for source in block.sources)
+        shape = "" if block.output is None else _text(block.output)
+        place = (sources, shape)
+        if isinstance(module, Net):
+            inner = list(_rows(module, f"{prefix}{name}/", depth + 1, counted))
+            own = [row for row in inner if row.type != "Net"]
+            parameters = sum(row.parameters for row in own)
+            yield Row(prefix + name, depth, "Net", *place, parameters, _added(own), tuple(sorted(block.exclude)))
+            yield from inner
+            continue
+        kind = type(module).__name__ if module is not None else block.spec.type if block.spec else "?"
+        fresh = [] if module is None else [p for p in module.parameters() if id(p) not in counted.parameters]
+        counted.parameters.update(map(id, fresh))
+        parameters = sum(parameter.numel() for parameter in fresh)
+        work = None if module is None else _work(module, _read(net, block), counted)
+        yield Row(prefix + name, depth, kind, *place, parameters, work, tuple(sorted(block.exclude)))
+
+
+def _work(module: nn.Module, sources: Sequence[Output], counted: _Counted) -> int | None:
+    """The multiply-adds of a block; for a layer of torch's, those of an equal one if it was counted before."""
+    if not type(module).__module__.startswith("torch.nn.modules."):
+        return multiply_adds(module, sources)
+    key = (repr(module), str([_text(source) for source in sources]))
+    if key not in counted.work:
+        counted.work[key] = multiply_adds(module, sources)
+    return counted.work[key]
+
+
+def _added(rows: Sequence[Row]) -> int | None:
+    counts = [row.multiply_adds for row in rows]
+    return None if any(count is None for count in counts) else sum(count for count in counts if count is not None)
+
+
+def _read(net: Net, block: Block) -> list[Output]:
+    outputs = {**net.inputs, **{name: other.output for name, other in net.blocks.items() if other.output is not None}}
+    return [pick(outputs[source.block], source.output) for source in block.sources if source.block in outputs]
+
+
+def _text(output: Output) -> str:
+    return "(" + ", ".join(map(_text, output)) + ")" if isinstance(output, tuple) else str(output)
+
+
+def multiply_adds(module: nn.Module, sources: Sequence[Output]) -> int | None:
+    """How many multiply-adds a block needs for one example, or None where its code cannot run on shapes alone.
+
+    Args:
+        module: the block, on any device; it is not changed.
+        sources: what it reads.
+
+    Example:
+        >>> from rillnet.model.shapes import Signature
+        >>> multiply_adds(nn.Conv2d(1, 2, 3), [Signature((1, 5, 5))])
+        162
+    """
+    try:
+        shadow = _on_meta(module)
+        with FlopCounterMode(display=False) as counter, torch.no_grad(), torch.device("meta"):
+            shadow(*(_tensors(source) for source in sources))
+    except Exception:  # a foreign forward may do anything with values, which tensors without storage do not have
+        return None
+    return int(counter.get_total_flops()) // 2 // _PROBE_BATCH
+
+
+def _on_meta(module: nn.Module) -> nn.Module:
+    """A copy without storage."""
+    tensors = [*module.parameters(), *module.buffers()]
+    return copy.deepcopy(module, {id(tensor): _without_storage(tensor) for tensor in tensors})
+
+
+def _without_storage(tensor: Tensor) -> Tensor:
+    empty = torch.empty_like(tensor, device="meta")
+    return nn.Parameter(empty, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else empty
+
+
+def _tensors(output: Output) -> Any:
+    if isinstance(output, tuple):
+        return tuple(_tensors(item) for item in output)
+    return output.zeros(_PROBE_BATCH, "meta")
+
+
+# --- printing -----------------------------------------------------------------------------------
+
+_COLUMNS = ("block", "type", "reads", "sends", "parameters", "multiply-adds")
+
+
+def text(summary: Summary) -> str:
+    """The summary as a plain table for terminals and logs."""
+    cells = [_COLUMNS, *_cells(summary)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(_COLUMNS))]
+    lines = []
+    for row in cells:
+        aligned = [
+            cell.rjust(width) if column >= 4 else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(aligned).rstrip())
+    rule = "-" * max(map(len, lines))
+    return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+
+def table(summary: Summary) -> Table:
+    """The summary as a table for rich's console."""
+    found = Table(title=summary.name, title_justify="left", show_footer=True)
+    *rows, totals = _cells(summary)
+    for number, (column, footer) in enumerate(zip(_COLUMNS, totals, strict=True)):
+        found.add_column(column, footer=footer, justify="right" if number >= 4 else "left", overflow="fold")
+    for row in rows:
+        found.add_row(*row)
+    return found
+
+
+def _cells(summary: Summary) -> list[tuple[str, ...]]:
+    """The rows as text, blocks of nested nets indented; the last row is the totals."""
+    rows = []
+    for row in summary.rows:
+        indent = "  " * row.depth
+        excluded = f" (not in {', '.join(row.exclude)})" if row.exclude else ""
+        rows.append(
+            (
+                indent + row.path.rpartition("/")[2],
+                row.type + excluded,
+                row.sources,
+                row.output,
+                f"{row.parameters:,}" if row.parameters else "",
+                "?" if row.multiply_adds is None else f"{row.multiply_adds:,}" if row.multiply_adds else "",
+            )
+        )
+    return [*rows, ("total", "", "", "", f"{summary.parameters:,}", f"{summary.multiply_adds:,}")]

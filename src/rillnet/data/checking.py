@@ -35,22 +35,23 @@ class Settings(TypedDict, total=False):
     workers: int
 
 
-def check(spec: DataSpec, address: str = "data") -> list[Fault]:
+def check(spec: DataSpec, address: str = "data", *, trust: bool = True) -> list[Fault]:
     """Every fault of the record: unknown types, wrong arguments. No file is looked at.
 
     Args:
         spec: the record.
         address: where it stands.
+        trust: whether import paths may be followed; importing runs code.
 
     Example:
         >>> print(*check(DataSpec(source={"type": "MNIST", "rot": "data"}, prepare=["whiten"])), sep=chr(10))
         data.source.rot: unknown key; did you mean 'root'?
-        data.prepare[0].type: unknown transform (got 'whiten'); did you mean 'Whiten'?
+        data.prepare.0.type: unknown transform (got 'whiten'); did you mean 'Whiten'?
     """
-    faults = _check_member(SOURCES, spec.source, f"{address}.source", SUPPLIED)
+    faults = _check_member(SOURCES, spec.source, f"{address}.source", trust, SUPPLIED)
     for kind, transforms in (("prepare", spec.prepare), ("augment", spec.augment)):
         for number, transform in enumerate(transforms):
-            faults += _check_member(TRANSFORMS, transform, f"{address}.{kind}[{number}]")
+            faults += _check_member(TRANSFORMS, transform, f"{address}.{kind}.{number}", trust)
     return faults
 
 
@@ -64,7 +65,7 @@ def recorded(source: object, settings: Settings) -> tuple[DataSpec, dict[str, An
     arguments: dict[str, Any] = dict(settings)
     for kind in ("prepare", "augment"):
         given = enumerate(arguments.get(kind, ()))
-        arguments[kind] = [_entry(transform, f"data.{kind}[{number}]", objects) for number, transform in given]
+        arguments[kind] = [_entry(transform, f"data.{kind}.{number}", objects) for number, transform in given]
     arguments["source"] = _entry(source, "data.source", objects)
     try:
         spec = DataSpec(**arguments)
@@ -96,14 +97,18 @@ def _faults(error: ValidationError) -> list[Fault]:
     values: dict[str, Any] = {}
     for detail in error.errors():
         place = detail["loc"]
-        indexed = f"[{place[1]}]" if len(place) > 1 and isinstance(place[1], int) else ""
+        indexed = f".{place[1]}" if len(place) > 1 and isinstance(place[1], int) else ""
         address = f"data.{place[0]}{indexed}"
         rules.setdefault(address, []).append(rule_of(dict(detail)))
         values[address] = detail["input"]
     return [Fault(address, " or ".join(dict.fromkeys(found)), values[address]) for address, found in rules.items()]
 
 
-def _check_member(family: Family[Any], spec: TypedSpec, address: str, omit: tuple[str, ...] = ()) -> list[Fault]:
+def _check_member(
+    family: Family[Any], spec: TypedSpec, address: str, trust: bool, omit: tuple[str, ...] = ()
+) -> list[Fault]:
+    if ":" in spec.type and not trust:
+        return [Fault(f"{address}.type", "runs code of yours; pass --trust if you mean it", spec.type)]
     if spec.type == GIVEN_IN_PYTHON:
         what = spec.arguments.get("object")
         return [Fault(address, "was given as an object in Python and can be opened again only from there", what)]

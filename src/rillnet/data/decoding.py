@@ -5,16 +5,13 @@ from __future__ import annotations
 import io
 import struct
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from rillnet.errors import DataError, MissingExtraError
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 Mode: TypeAlias = Literal["RGB", "L"]
 """Colour (3 channels) or grey (1)."""
@@ -79,7 +76,7 @@ def decode(
     return torch.from_numpy(pixels.copy())
 
 
-def _fitted(opened: Image.Image, mode: Mode, size: tuple[int, int] | None, fit: Fit) -> Image.Image:
+def _fitted(opened: Any, mode: Mode, size: tuple[int, int] | None, fit: Fit) -> Any:
     from PIL import Image, ImageOps
 
     image = ImageOps.exif_transpose(opened).convert(mode)

@@ -42,7 +42,8 @@ class Stream(Protocol):
 class Streaming(Protocol):
     """Examples that are costly to read, and therefore can be read ahead."""
 
-    def open_stream(self) -> Stream: ...
+    def open_stream(self) -> Stream:
+        """A stream of them, without processes until it is asked for batches."""
 
 
 class ArrayExamples:

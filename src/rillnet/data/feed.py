@@ -141,10 +141,12 @@ class ExamplesFeed(Feed):
 
     @property
     def examples(self) -> int:
+        """Examples in the phase."""
         return self._count
 
     @property
     def batches_per_epoch(self) -> int:
+        """Batches in an epoch."""
         return self._batches
 
     def _draw(self, epoch: int, batch: int) -> Batch:
@@ -172,6 +174,7 @@ class ExamplesFeed(Feed):
         return derive(self.policy.seed, "data", self.policy.phase, *words)
 
     def once(self) -> Iterator[Batch]:
+        """One pass over all examples, for an evaluation."""
         size = self.policy.batch_size
         ranges = [torch.arange(start, min(start + size, self._count)) for start in range(0, self._count, size)]
         requests = [(indices, self._seed("once", number)) for number, indices in enumerate(ranges)]
@@ -184,6 +187,7 @@ class ExamplesFeed(Feed):
             yield Batch(prepared, len(indices), self.epoch, number, indices)
 
     def close(self) -> None:
+        """Ends the processes that read ahead."""
         self._ahead_at = None
         for opened in (self._ahead, self._aside):
             if opened is not None:

@@ -39,10 +39,12 @@ class PassesFeed(Feed):
 
     @property
     def examples(self) -> int:
+        """Examples in the phase."""
         return self._passes.count(self.policy.batch_size)[1]
 
     @property
     def batches_per_epoch(self) -> int:
+        """Batches in an epoch."""
         batches, examples = self._passes.count(self.policy.batch_size)
         kept = batches if self._passes.batched else self.policy.batches(examples)
         if kept == 0:
@@ -53,6 +55,7 @@ class PassesFeed(Feed):
         return kept
 
     def once(self) -> Iterator[Batch]:
+        """One pass over all examples, for an evaluation."""
         seed = derive(self.policy.seed, "data", self.policy.phase, "once")
         if self._passes.shares_workers:
             self._open = None
@@ -83,4 +86,5 @@ class PassesFeed(Feed):
         return fields
 
     def close(self) -> None:
+        """Lets go of the pass that is open, and of its processes."""
         self._open = None

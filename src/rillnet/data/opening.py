@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -199,7 +199,7 @@ class Data:
         self._opened["train"], self._opened["val"] = subset(whole, staying), subset(whole, out)
 
     def _transforms(self, kind: str, records: Sequence[TypedSpec]) -> tuple[Transform, ...]:
-        objects = ((self._objects.get(f"data.{kind}[{number}]"), record) for number, record in enumerate(records))
+        objects = ((self._objects.get(f"data.{kind}.{number}"), record) for number, record in enumerate(records))
         return tuple(TRANSFORMS.build(record) if given is None else given for given, record in objects)
 
     def _through(
@@ -207,7 +207,7 @@ class Data:
     ) -> dict[str, FieldKind]:
         fields = dict(fields)
         for number, transform in enumerate(transforms):
-            address = f"data.{kind}[{number}]"
+            address = f"data.{kind}.{number}"
             if transform.field not in fields:
                 known = ", ".join(fields)
                 raise RequestError(Fault(f"{address}.field", "is no field", transform.field, hint=f"known: {known}"))
@@ -245,7 +245,7 @@ def open_data(
     """Opens data: the source is asked for its phases, and a data set's folder must be there.
 
     Args:
-        source: what `Data` takes, or a `Data`, which is given this seed.
+        source: what `Data` takes; a `Data`, which is given this seed; or a mapping of a `source` and settings.
         seed: the experiment's seed.
         root: the folder that relative paths are relative to; None is the current one.
         fields: what the parts of tuples are called.
@@ -262,6 +262,8 @@ def open_data(
     """
     if isinstance(source, Data):
         data = source.seeded(seed, root)
+    elif isinstance(source, Mapping) and "source" in source:
+        return open_data(**source, seed=seed, root=root)
     else:
         data = Data(source, seed=seed, root=root, fields=fields, length=length, **settings)
     if not data.phases:

@@ -107,8 +107,9 @@ class Passes:
         if self.source.generator is not None:
             self.source.generator.manual_seed(seed)
         for sampler in (self.source.sampler, self.source.batch_sampler):
-            if hasattr(sampler, "set_epoch"):
-                sampler.set_epoch(epoch)
+            set_epoch = getattr(sampler, "set_epoch", None)
+            if set_epoch is not None:
+                set_epoch(epoch)
 
     def _told(self, batch_size: int) -> tuple[int, int] | None:
         if isinstance(self.source, DataLoader):

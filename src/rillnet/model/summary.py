@@ -212,7 +212,7 @@ def table(summary: Summary) -> Table:
     found = Table(title=summary.name, title_justify="left", show_footer=True)
     *rows, totals = _cells(summary)
     for number, (column, footer) in enumerate(zip(_COLUMNS, totals, strict=True)):
-        found.add_column(column, footer=footer, justify="right" if number >= 4 else "left", overflow="fold")
+        found.add_column(column, footer=footer, justify="right" if number >= 4 else "left", overflow="fold", no_wrap=number >= 4)
     for row in rows:
         found.add_row(*row)
     return found

@@ -114,7 +114,7 @@ def choose(
     net: nn.Module,
     asked: ExecutionSpec,
     device: torch.device,
-    steps: int | None,
+    context: Context,
     memory: Path | None,
 ) -> Choice:
     """Measures how a net is best executed.
@@ -125,7 +125,7 @@ def choose(
         net: the net, to recognise it by.
         asked: what is not None is not measured.
         device: where it runs.
-        steps: how many steps the run will have; None is very many.
+        context: where the run is and how many steps it will have; None is very many.
         memory: a file of earlier choices on this machine, or None.
 
     Returns:
@@ -136,8 +136,8 @@ def choose(
     if kept is not None:
         return Choice.from_dict({**kept, "reason": "remembered"})
     first = _with(plain(device), asked)
-    trial = _Trial(make(first), fields)
-    expected_s = trial.median_s(rounds=2) * (steps if steps is not None else 10**9)
+    trial = _Trial(make(first), fields, context)
+    expected_s = trial.median_s(rounds=2) * (10**9 if context.total_steps is None else context.total_steps)
     if expected_s < _SHORT_RUN_S:
         return Choice(unmeasured(asked, device), 1.0, None, "short run")
     choice = _climb(make, fields, first, trial, asked, budget_s=min(30.0, 0.02 * expected_s + 1.0), long=expected_s)
@@ -162,7 +162,7 @@ def _climb(
     plain_s, best_s = None, trial.median_s(rounds=3)
     for change in changes:
         rival_spec = best.model_copy(update=change)
-        rival = _Trial(make(rival_spec), fields)
+        rival = _Trial(make(rival_spec), fields, trial.context)
         ours, theirs = _in_turn(trial, rival, slice_s)
         plain_s = ours if plain_s is None else plain_s * ours / best_s
         measured[describe(best)] = round(ours * 1e3, 3)
@@ -191,9 +191,8 @@ def _changes(executor: Executor, expected_s: float) -> list[dict[str, Any]]:
 class _Trial:
     """An executor on scratch copies that learns from one batch again and again."""
 
-    def __init__(self, executor: Executor, fields: Mapping[str, Tensor]) -> None:
-        self.executor, self.fields = executor, fields
-        self.steps = 0
+    def __init__(self, executor: Executor, fields: Mapping[str, Tensor], context: Context) -> None:
+        self.executor, self.fields, self.context = executor, fields, context
         with threads(executor.execution.threads):
             for _ in range(2):
                 self._step()
@@ -213,8 +212,7 @@ class _Trial:
             return (time.perf_counter() - begin) / steps
 
     def _step(self) -> None:
-        self.executor.learn(self.fields, Context(step=self.steps))
-        self.steps += 1
+        self.executor.learn(self.fields, self.context)
 
 
 def _in_turn(a: _Trial, b: _Trial, budget_s: float) -> tuple[float, float]:

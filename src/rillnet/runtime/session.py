@@ -128,6 +128,7 @@ class Session:
         self.clock = Clock()
         self.scalars: dict[str, Tensor] = {}
         self.metrics: dict[str, dict[str, float]] = {}
+        self.is_best = False
         self.choice: Choice | None = None
         self.rules: dict[str, LearningRule] = {}
         self.total_steps: int | None = None
@@ -217,7 +218,7 @@ class Session:
             net=self.net,
             asked=asked,
             device=self.device,
-            steps=self.total_steps,
+            context=Context(self.clock.step, self.clock.epoch, self.total_steps, self.clock.batches),
             memory=choices_file(),
         )
 
@@ -361,6 +362,9 @@ class Session:
     def checkpoint(self, *, best: bool = False) -> Path:
         """Saves everything that the next step depends on.
 
+        Args:
+            best: keep it as the best so far; `is_best` asks for the same.
+
         Returns:
             The checkpoint's directory.
         """
@@ -376,13 +380,16 @@ class Session:
         if self.choice is not None:
             values["execution"] = self.choice.as_dict()
         if self._executor is not None:
-            values["rules"] = {}
-            for name, rule in self._executor.rules.items():
-                tensors[f"learning.{name}"] = rule.state_tensors()
-                values["rules"][name] = rule.state_values()
+            rules = self._executor.rules
+            values["rules"] = {name: rule.state_values() for name, rule in rules.items()}
+            tensors["learning"] = {f"{n}/{key}": t for n, rule in rules.items() for key, t in rule.state_tensors().items()}
             if self._executor.state:
                 tensors["state"] = dict(self._executor.state)
-        return record.save(self.clock, tensors, values, best=best, keep=self.spec.run.checkpoint.keep)
+        path = record.save(
+            self.clock, tensors, values, best=best or self.is_best, keep=self.spec.run.checkpoint.keep
+        )
+        self.is_best = False
+        return path
 
     def go_on(self) -> None:
         """Opens the run to be gone on with and returns to its newest complete checkpoint."""
@@ -414,8 +421,10 @@ class Session:
         self.clock.load(values["clock"])
         self.metrics = values.get("metrics", {})
         if "rules" in values:
+            kept = saved.tensors("learning")
             for name, rule in self.executor.rules.items():
-                rule.load_state(saved.tensors(f"learning.{name}"), values["rules"][name])
+                own = {key.removeprefix(f"{name}/"): t for key, t in kept.items() if key.startswith(f"{name}/")}
+                rule.load_state(own, values["rules"][name])
             if "state" in saved.groups:
                 self.executor.state = {k: v.to(self.device) for k, v in saved.tensors("state").items()}
         self.trainer.load(values["trainer"])

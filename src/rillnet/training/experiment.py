@@ -14,7 +14,7 @@ from rillnet.errors import Fault, RequestError, suggest
 from rillnet.model.frontends import yaml
 from rillnet.model.frontends.yaml import Document
 from rillnet.model.net import Net
-from rillnet.model.nets import path_of
+from rillnet.model.nets import path_of, ready_nets
 from rillnet.model.rollout import Rollout
 from rillnet.runtime.record import Record
 from rillnet.runtime.rundirectory import RunDirectory, fingerprint
@@ -208,12 +208,16 @@ class Experiment:
         extensions += [EXTENSIONS.build(spec) for spec in run.extensions]
         return Trainer(session, [*extensions, Save(run.checkpoint.every)], run.average)
 
+    @property
+    def fingerprint(self) -> str:
+        """What the document computes, in one word; runs of equal documents can go on with each other."""
+        return fingerprint(self.spec.model_dump(mode="json", by_alias=True))
+
     def open_record(self, root: Path, resume: bool) -> Record:
         """The run directory: this run's, the unfinished one of the same document, or a new one."""
         if self.directory is not None:
             return Record(self.directory)
-        values = self.spec.model_dump(mode="json", by_alias=True)
-        mark = fingerprint(values)
+        mark = self.fingerprint
         found = RunDirectory.unfinished(root, self.spec.experiment, mark) if resume else None
         if found is None:
             found = RunDirectory.create(root, self.spec.experiment, yaml.write(self.spec), mark)
@@ -254,19 +258,41 @@ def load(
         >>> load("lenet")
         Net(lenet: image, label -> 10 blocks, 431,080 parameters)
     """
+    found = find(path, overrides, root=root)
+    if isinstance(found, RunDirectory):
+        return Run.open(found, trust=trust)
+    if set(found.values) <= {"net"}:
+        return _load_net(found, trust)
+    return Experiment.from_spec(found.experiment(), trust=trust, document=found)
+
+
+def find(path: str | Path, overrides: Sequence[str] = (), *, root: str | Path = "runs") -> Document | RunDirectory:
+    """What a path or name means: the document of an experiment or a net, or a run; nothing is checked or built.
+
+    Args:
+        path: a document, a ready net's name (`lenet`), a run directory, `name/n`, or a run's name.
+        overrides: `key=value` changes of a document.
+        root: the directory of all runs.
+
+    Raises:
+        RequestError: there is no such thing.
+    """
     text = str(path)
     if Path(text).is_file():
-        document = yaml.read(text, overrides)
-        if set(document.values) <= {"net"}:
-            return _load_net(document, trust)
-        return Experiment.from_spec(document.experiment(), trust=trust, document=document)
-    if "/" not in text and not Path(text).exists():
-        try:
-            return _load_net(yaml.read(path_of(text), overrides), trust)
-        except RequestError:
-            if not RunDirectory.all_in(Path(root), text):
-                raise
-    return Run.open(RunDirectory.find(Path(root), text), trust=trust)
+        return yaml.read(text, overrides)
+    if text in ready_nets():
+        return yaml.read(path_of(text), overrides)
+    if Path(text).suffix in (".yaml", ".yml"):
+        beside = [entry.name for entry in Path(text).parent.glob("*.y*ml")]
+        raise RequestError(Fault("", f"{text}: there is no such document", hint=suggest(Path(text).name, beside)))
+    try:
+        return RunDirectory.find(Path(root), text)
+    except RequestError as error:
+        if "/" in text:
+            raise
+        known = [*ready_nets(), *(run.name for run in RunDirectory.all_in(Path(root)))]
+        rule = f"there is no document, ready net or run {text!r}"
+        raise RequestError(Fault("", rule, hint=suggest(text, known))) from error
 
 
 def _load_net(document: Document, trust: bool) -> Net:

@@ -6,6 +6,7 @@ They see every step's scalars without waiting for the device, and turn them into
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -132,6 +133,9 @@ class Evaluate(Extension):
         checkpoint: which metric's best checkpoint is kept.
         stopping: when to stop early.
         on_result: called with the phase and its metrics.
+
+    Attributes:
+        seconds: how long the last evaluation took.
     """
 
     def __init__(
@@ -158,7 +162,11 @@ class Evaluate(Extension):
         """Evaluates now."""
         assert session.data is not None
         phase = self.phase or session.data.evaluation_phase
+        if phase is None:
+            return
+        begun = time.perf_counter()
         metrics = session.evaluate(phase)
+        self.seconds = time.perf_counter() - begun
         self._evaluated_at = session.clock.step
         session.metrics[phase] = metrics
         if session.record is not None:
@@ -167,8 +175,10 @@ class Evaluate(Extension):
             reason = f"{self.stopping_spec.metric} has not improved for {self.stopping_spec.patience} evaluations"
             session.trainer.stop_reason = reason
             session.say(f"stopped early: {reason}")
-        if self.best is not None and self.best.observe(metrics) and session.record is not None:
-            session.checkpoint(best=True)
+        if self.best is not None and self.best.observe(metrics):
+            session.is_best = True  # saved at the end of the step, when all extensions have seen it
+        if self.on_result is not None:
+            self.on_result(phase, metrics)
 
     def finish(self, session: Session) -> None:
         """Evaluates at the end, unless that was just done or there is nothing to evaluate on."""

@@ -49,8 +49,11 @@ class Trainer:
             Interrupted: SIGINT or SIGTERM came; the step was finished and saved.
         """
         session = self.session
+        if not epochs == steps == frames:  # told to go on, though it may have been stopped early
+            self.stop_reason = None
         end = self._end(epochs, steps if steps is not None else frames)
-        session.total_steps = end
+        # rates run over the length in the document, so that a run done in parts is the run done in one
+        session.total_steps = max(end, self._whole() or end)
         self._begin()
         try:
             with self._signals():
@@ -76,22 +79,29 @@ class Trainer:
             extension.observe(session, scalars)
             if extension.trigger.due(before, session.clock):
                 extension(session)
+        if session.is_best and session.record is not None:
+            session.checkpoint()
         for observer in session.observers:
             observer(session)
 
     def _end(self, epochs: int | None, steps: int | None) -> int:
         """The step at which to stop."""
-        clock, spec = self.session.clock, self.session.run_spec
-        batches = self.session.feed.batches_per_epoch
+        clock = self.session.clock
         if epochs is not None:
-            return clock.step + epochs * batches
+            return clock.step + epochs * self.session.feed.batches_per_epoch
         if steps is not None:
             return clock.step + steps
+        whole = self._whole()
+        if whole is None:
+            raise RequestError(Fault("run", "must say how long: epochs, steps or frames"))
+        return whole
+
+    def _whole(self) -> int | None:
+        """The steps of the run that the document asks for, or None where it does not say."""
+        spec = self.session.run_spec
         if spec.epochs is not None:
-            return spec.epochs * batches
-        if spec.steps is not None or spec.frames is not None:
-            return spec.steps or spec.frames or 0
-        raise RequestError(Fault("run", "must say how long: epochs, steps or frames"))
+            return spec.epochs * self.session.feed.batches_per_epoch
+        return spec.steps if spec.steps is not None else spec.frames
 
     def _begin(self) -> None:
         session = self.session
@@ -101,7 +111,6 @@ class Trainer:
             if session.choice is not None:
                 record.keep_choice(session.choice)
             record.directory.set_status("running", step=session.clock.step, epoch=session.clock.epoch)
-        self.stop_reason = None
 
     def _finish(self) -> None:
         session = self.session
@@ -109,7 +118,7 @@ class Trainer:
             extension.finish(session)
         record = session.record
         if record is not None:
-            if record.saved_at != session.clock.step:
+            if record.saved_at != session.clock.step or session.is_best:
                 session.checkpoint()
             record.directory.set_status(
                 "finished" if self._is_whole() else "interrupted",
@@ -122,10 +131,8 @@ class Trainer:
         """Whether the run has reached what its document says."""
         if self.stop_reason is not None:
             return True
-        spec = self.session.run_spec
-        if spec.epochs is None and spec.steps is None and spec.frames is None:
-            return True
-        return self.session.clock.step >= self._end(None, None)
+        whole = self._whole()
+        return whole is None or self.session.clock.step >= whole
 
     def _latest(self) -> dict[str, float]:
         """The newest numbers: training scalars first, evaluations over them."""
@@ -185,14 +192,16 @@ class Trainer:
             return evaluate(self.session, phase)
 
     def state(self) -> dict[str, Any]:
-        """What the extensions remember."""
-        return {extension.name: extension.state() for extension in self.extensions}
+        """Whether it was stopped early, and what the extensions remember."""
+        extensions = {extension.name: extension.state() for extension in self.extensions}
+        return {"stop_reason": self.stop_reason, "extensions": extensions}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Sets what the extensions remembered; those that were not there then begin anew."""
+        """Sets what was remembered; extensions that were not there then begin anew."""
+        self.stop_reason = state["stop_reason"]
         for extension in self.extensions:
-            if extension.name in state:
-                extension.load(state[extension.name])
+            if extension.name in state["extensions"]:
+                extension.load(state["extensions"][extension.name])
 
     def tensors(self) -> dict[str, dict[str, Tensor]]:
         """The moving averages."""

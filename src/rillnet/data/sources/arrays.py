@@ -51,7 +51,7 @@ class Arrays:
 
     def phases(self) -> tuple[Phase, ...]:
         """Those that files are named for."""
-        return tuple(phase for phase in PHASES if phase in self.files)  # type: ignore[misc]
+        return tuple(phase for phase in PHASES if phase in self.files)
 
     def examples(self, phase: Phase) -> ArrayExamples:
         """The examples of a phase.

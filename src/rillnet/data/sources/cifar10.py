@@ -121,7 +121,7 @@ class CIFAR10:
         need_pillow()
         stream = WorkerStream(_Decoder(list(images)), self.workers)
         try:
-            requests = ((indices, 0) for indices in torch.arange(len(images)).split(_AT_ONCE))
+            requests = ((indices, 0) for indices in torch.split(torch.arange(len(images)), _AT_ONCE))
             return torch.cat([read["image"] for read in stream.batches(requests)])
         finally:
             stream.close()

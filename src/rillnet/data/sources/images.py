@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from rillnet.data.decoding import Fit, Mode, decode, need_pillow
-from rillnet.data.items import ItemExamples, stacked
+from rillnet.data.items import ItemExamples
 from rillnet.data.sources.folders import Listing, list_images, phase_folders
 from rillnet.data.transforms.transform import Size, pair
 from rillnet.errors import DataError

@@ -48,7 +48,7 @@ class Objects:
 
     def phases(self) -> tuple[Phase, ...]:
         """Those that there is an object for."""
-        return tuple(phase for phase in PHASES if phase in self._objects)  # type: ignore[misc]
+        return tuple(phase for phase in PHASES if phase in self._objects)
 
     def examples(self, phase: Phase) -> Examples | Passes:
         """The examples of a phase.

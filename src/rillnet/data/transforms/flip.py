@@ -38,8 +38,8 @@ class Flip(FieldTransform):
 
     def change(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """The images, mirrored where drawn."""
-        mirrored = (torch.rand(len(x), generator=generator) < self.p).to(x.device)
-        return torch.where(mirrored.view(-1, *([1] * (x.dim() - 1))), x.flip(self.dimension), x)
+        chosen = torch.nonzero(torch.rand(len(x), generator=generator) < self.p).flatten().to(x.device)
+        return x.index_copy(0, chosen, x.index_select(0, chosen).flip(self.dimension))
 
     def output_shape(self, shape: Shape) -> Shape:
         """As it was."""

@@ -73,7 +73,7 @@ def pair(size: int | Sequence[int]) -> tuple[int, int]:
 
 
 def clipped(x: Tensor, clip: Range | None) -> Tensor:
-    """x with values outside the range moved to its ends."""
+    """The field with values outside the range moved to its ends."""
     return x if clip is None else x.clamp(*clip)
 
 

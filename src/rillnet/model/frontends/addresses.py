@@ -30,10 +30,39 @@ def address_of(path: Sequence[str | int]) -> str:
     address, rest = str(path[0]), list(path[1:])
     if address == "learning" and rest:
         address += f"/{rest.pop(0)}"
-    while address.startswith("net") and len(rest) > 1 and rest[0] == "blocks":
+    while path[0] == "net" and len(rest) > 1 and rest[0] == "blocks":
         address += f"/{rest[1]}"
         rest = rest[2:]
     return ".".join([address, *map(str, rest)])
+
+
+def short_for(path: Path) -> str | None:
+    """The key of a mapping that a bare word at a path is short for: `ReLU` is `{type: ReLU}`.
+
+    Example:
+        >>> short_for(("net", "blocks", "relu1")), short_for(("rollout",)), short_for(("run", "device"))
+        ('type', 'default', None)
+    """
+    head, size = path[:2], len(path)
+    if path == ("rollout",):
+        return "default"
+    if path[:1] == ("net",) and size > 2:
+        return {"blocks": "type", "share": "of"}.get(str(path[-2]))
+    typed = head in (("data", "source"), ("data", "prepare"), ("data", "augment"), ("run", "extensions"))
+    return "type" if typed or (size > 1 and path[0] in ("learning", "observe")) else None
+
+
+def path_from(key: str) -> Path:
+    """The path that a key of `--set` names, dotted or as an address.
+
+    Example:
+        >>> path_from("net/res1/conv1.kernel_size") == path_from("net.blocks.res1.blocks.conv1.kernel_size")
+        True
+    """
+    path: Path = ()
+    for separator, name in steps_of(key):
+        path += ("blocks", name) if separator == "/" and path[:1] == ("net",) else (name,)
+    return path
 
 
 def steps_of(address: str) -> Iterator[tuple[str, str]]:

@@ -7,13 +7,14 @@ how much aliases may grow is decided here.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import yaml
 
 from rillnet.errors import Fault, Location, RequestError
 from rillnet.model.frontends.addresses import Path, address_of
-from rillnet.model.frontends.scalars import meaning
+from rillnet.model.frontends.scalars import Scalar, meaning
 from rillnet.model.frontends.tree import Mark, Node
 
 LARGEST_DEPTH = 100
@@ -23,7 +24,7 @@ _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U000100
 _PLAIN, _QUOTED = "?", ""
 
 
-class _TooDeep(Exception):
+class _TooDeepError(Exception):
     """Collections stand in each other more deeply than any document needs; the parser would overflow its stack."""
 
 
@@ -35,7 +36,7 @@ class _Structure:
     def descend_resolver(self, parent: Any, index: Any) -> None:
         self._depth += 1
         if self._depth > LARGEST_DEPTH:
-            raise _TooDeep(parent)
+            raise _TooDeepError(parent)
 
     def ascend_resolver(self) -> None:
         self._depth -= 1
@@ -57,12 +58,13 @@ else:
     Parser = PythonParser  # type: ignore[misc]
 
 
-def parse(text: str, file: str, numbered: bool = True) -> tuple[Node, list[Fault]]:
+def parse(text: str, file: str, path: Path = (), numbered: bool = True) -> tuple[Node, list[Fault]]:
     """A tree of what the text says, and what is wrong with its keys, tags and numbers.
 
     Args:
         text: YAML 1.2.
         file: its name in messages.
+        path: where the values belong in a document.
         numbered: whether lines are counted; not in an option of the command line.
 
     Raises:
@@ -83,7 +85,7 @@ def parse(text: str, file: str, numbered: bool = True) -> tuple[Node, list[Fault
         raise RequestError(_depth_fault(Location(*builder.mark_of(error.args[0])))) from None
     if document is None:
         return Node(None, builder.mark(0, 0)), []
-    root = builder.build(document, ())
+    root = builder.build(document, path)
     builder.check_extent(root)
     return root, builder.faults
 
@@ -107,9 +109,10 @@ class _Builder:
         self.faults: list[Fault] = []
         self._file = file
         self._numbered = numbered
-        self._built: dict[int, Node] = {}  # by the identity of the parser's node, which aliases share
+        self._count = 0
         self._open: set[int] = set()
-        self._extents: dict[int, tuple[int, int]] = {}  # values and levels by the identity of our node
+        self._built: dict[int, Node] = {}  # by the identity of the parser's node, which aliases share
+        self._extents: dict[int, tuple[int, int]] = {}  # values and levels, by the identity of our node
 
     def mark(self, line: int, column: int) -> Mark:
         """The place at a line and column counted from 0."""
@@ -122,26 +125,124 @@ class _Builder:
     def build(self, source: Any, path: Path) -> Node:
         """Our node of a parser's node."""
         if isinstance(source, yaml.ScalarNode):
+            self._count += 1
             return Node(self._scalar(source, path), self.mark_of(source))
         identity = id(source)
         if identity in self._open:
-            self._fault(path, source, "an anchor cannot hold an alias to itself")
+            self._fault(path, source, "a list or mapping cannot hold an alias to itself")
             return Node(None, self.mark_of(source))
         if identity not in self._built:
+            self._count += 1
             if source.tag != _QUOTED:
-                self._tag_fault(source, path)
+                self._fault(path, source, _tag_rule(source.tag))
             self._open.add(identity)
-            is_mapping = isinstance(source, yaml.MappingNode)
-            self._built[identity] = self._mapping(source, path) if is_mapping else self._sequence(source, path)
+            node = self._mapping(source, path) if isinstance(source, yaml.MappingNode) else self._list(source, path)
             self._open.remove(identity)
+            self._built[identity] = node
         return self._built[identity]
 
     def check_extent(self, root: Node) -> None:
-        """Refuses what aliases blow up."""
-        size, height = self._extent(root)
+        """Refuses a document that its aliases blow up."""
+        size, height = self._extents.get(id(root), (1, 0))
         if height > LARGEST_DEPTH:
             raise RequestError(_depth_fault(Location(*root.mark)))
-        written = len(self._extents)
-        if size > LARGEST_EXPANSION and size > 2 * sum(self._own.values()):
-            rule = f"aliases make {size:,} values of {written:,}; at most {LARGEST_EXPANSION:,} are allowed"
+        if size - self._count > LARGEST_EXPANSION:
+            rule = f"aliases repeat {size - self._count:,} values; at most {LARGEST_EXPANSION:,} are allowed"
             raise RequestError(Fault("", rule, location=Location(*root.mark)))
+
+    def _scalar(self, source: Any, path: Path) -> Scalar:
+        text: str = source.value
+        if source.tag == _PLAIN:
+            try:
+                return meaning(text)
+            except ValueError:
+                self._fault(path, source, f"a whole number of {len(text):,} digits is too long")
+        elif source.tag != _QUOTED:
+            self._fault(path, source, _tag_rule(source.tag))
+        return text
+
+    def _list(self, source: Any, path: Path) -> Node:
+        nodes = [self.build(item, (*path, position)) for position, item in enumerate(source.value)]
+        return self._measured(Node(nodes, self.mark_of(source)), nodes)
+
+    def _mapping(self, source: Any, path: Path) -> Node:
+        values: dict[str, Node] = {}
+        keys: dict[str, Mark] = {}
+        for key_source, value_source in source.value:
+            key = self._key(key_source, path)
+            if key is None:
+                continue
+            mark = self.mark_of(key_source)
+            if key in values:
+                rule = f"is given twice, first on line {keys[key][1]}" if self._numbered else "is given twice"
+                self._fault((*path, key), key_source, rule)
+            values[key] = self.build(value_source, (*path, key))
+            keys[key] = mark
+        return self._measured(Node(values, self.mark_of(source), keys), values.values())
+
+    def _key(self, source: Any, path: Path) -> str | None:
+        if not isinstance(source, yaml.ScalarNode):
+            self._fault(path, source, "a key must be text, not a list or a mapping")
+            return None
+        key = self._scalar(source, path)
+        if key == "<<" and source.tag == _PLAIN:
+            self._fault((*path, "<<"), source, "merge keys are not YAML 1.2; repeat the keys, or use `extends`")
+            return None
+        if isinstance(key, str):
+            return key
+        rule = f"a key must be text: put {source.value} in quotes" if source.value else "a key is missing before ':'"
+        self._fault(path, source, rule)
+        return None
+
+    def _measured(self, node: Node, children: Iterable[Node]) -> Node:
+        extents = [self._extents.get(id(child), (1, 0)) for child in children]
+        size = 1 + sum(size for size, _ in extents)
+        self._extents[id(node)] = size, 1 + max((height for _, height in extents), default=0)
+        return node
+
+    def _fault(self, path: Path, source: Any, rule: str) -> None:
+        self.faults.append(Fault(address_of(path), rule, location=Location(*self.mark_of(source))))
+
+
+def _tag_rule(tag: str) -> str:
+    shown = tag.replace("tag:yaml.org,2002:", "!!")
+    return f"the tag {shown} is not allowed: a document is plain data"
+
+
+_PLAIN_WORDS: tuple[tuple[str, str], ...] = (
+    ("another document", "a file holds one document, and another begins here"),
+    ("mapping values are not allowed", "a ':' is not expected here: check the indentation, or put the text in quotes"),
+    ("could not find expected ':'", "this line is neither `key: value` nor a part of the value above it"),
+    ("unexpected end of stream", "the quote that opens here is never closed"),
+    ("',' or ']'", "the list that opens {context} is not closed: `,` or `]` is expected here"),
+    ("',' or '}'", "the mapping that opens {context} is not closed: `,` or `}}` is expected here"),
+    ("undefined alias", "*{word} refers to an anchor that does not exist; text that begins with * stands in quotes"),
+    ("second occurrence", "an anchor of this name stands {context} already"),
+    ("undefined tag handle", "tags are not allowed; text that begins with ! stands in quotes"),
+    ("unknown escape character", "this escape is not known: write \\\\ for a backslash, or use single quotes"),
+    ("'-' indicator", "a list ends before this line: every item begins with `- `, equally far to the right"),
+    ("<block end>", "this does not belong to the mapping or list above it: check the indentation"),
+    ("expected key", "this does not belong to the mapping above it: check the indentation"),
+    ("expected node content", "a value is expected here"),
+)
+
+
+def _syntax_fault(error: Any, text: str, builder: _Builder) -> Fault:
+    """The parser's complaint in the words of somebody who does not know its grammar."""
+    problem, context = str(error.problem), error.context_mark
+    # Where a quote opens or a colon is missing is what helps, not the place where that was noticed.
+    late = context is not None and ("expected ':'" in problem or "end of stream" in problem)
+    mark = context if late else error.problem_mark
+    rest = text.split("\n")[mark.line][mark.column :] if mark.line < text.count("\n") + 1 else ""
+    if "cannot start any token" in problem:
+        is_tab = rest.startswith("\t")
+        rule = "a tab cannot indent: use spaces" if is_tab else f"text that begins with {rest[:1]} stands in quotes"
+    else:
+        fields = {"context": _context(context), "word": re.split(r"[\s,\]}]", rest[1:])[0]}
+        plain = next((words for part, words in _PLAIN_WORDS if part in problem), None)
+        rule = plain.format(**fields) if plain else ": ".join(part for part in (error.context, problem) if part)
+    return Fault("", rule, location=Location(*builder.mark(mark.line, mark.column)))
+
+
+def _context(mark: Any) -> str:
+    return f"on line {mark.line + 1}" if mark is not None else "before"

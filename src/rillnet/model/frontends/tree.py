@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rillnet.errors import Location
-from rillnet.model.frontends.addresses import Path, steps_of
+from rillnet.model.frontends.addresses import Path, short_for, steps_of
 
 Mark = tuple[str, int, int]
 """A place as a plain tuple: file, line, column; of the thousands in a document few become a `Location`."""
@@ -66,16 +66,18 @@ class Node:
         return Node(values, self.mark, keys, self.replaces)
 
 
-def merged(base: Node, own: Node) -> Node:
-    """What a document says on top of its base.
+def merged(base: Node, own: Node, path: Path = ()) -> Node:
+    """What a document says on top of its base, from a path on.
 
     Mappings are merged key by key, the base's keys first; everything else of the document stands instead of the
     base's; `null` takes a key of the base away.
     """
     if own.replaces or not own.is_mapping:
         return own
+    if not base.is_mapping and "type" not in own.value:
+        base = opened(base, path)
     if not base.is_mapping:
-        return own if "type" in own.value else _opened(base, own.mark, own)
+        return own
     values, keys = dict(base.value), dict(base.keys)
     for key, node in own.value.items():
         keys[key] = own.keys[key]
@@ -84,17 +86,16 @@ def merged(base: Node, own: Node) -> Node:
         elif node.value is None:
             del values[key], keys[key]
         else:
-            values[key] = merged(values[key], node)
+            values[key] = merged(values[key], node, (*path, key))
     return Node(values, own.mark, keys, base.replaces)
 
 
-def opened(node: Node, mark: Mark) -> Node:
-    """A bare type's name as the mapping it is short for: `ReLU` is `{type: ReLU}`."""
-    return Node({"type": node}, mark, {"type": node.mark}, node.replaces)
-
-
-def _opened(base: Node, mark: Mark, own: Node) -> Node:
-    return merged(opened(base, mark), own) if isinstance(base.value, str) else own
+def opened(node: Node, path: Path) -> Node:
+    """A bare word as the mapping it is short for, `ReLU` as `{type: ReLU}`; anything else as it is."""
+    key = short_for(path)
+    if key is None or not isinstance(node.value, str):
+        return node
+    return Node({key: node}, node.mark, {key: node.mark}, node.replaces)
 
 
 def place_of(root: Node, path: Path, of_key: bool = False) -> Location | None:
@@ -137,6 +138,8 @@ def _candidates(node: Node, path: Path, steps: list[tuple[str, str]]) -> Iterato
         if path[:1] == ("net",) and separator == "/" and size == 1:
             yield ("blocks", name), 1
             yield ("inputs", name), 1
+            if name.isdecimal() and node.child("repeat") is not None:
+                yield (), 1
         if isinstance(node.value, list) and name.isdecimal():
             yield (int(name),), 1
         yield (joined,), size

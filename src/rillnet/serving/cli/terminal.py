@@ -6,12 +6,14 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import IO, Any
 
 from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
+from rillnet.errors import RequestError
 from rillnet.runtime.jsonlines import plain
 
 _WIDE = 10_000  # no line of a table is cut where no terminal limits it
@@ -68,6 +70,18 @@ class Terminal:
         """Writes the result with `--json`: one object."""
         if self.as_json:
             _write(self.results, json.dumps(plain(content), default=str, allow_nan=False))
+
+    def write_file(self, path: Path, text: str) -> None:
+        """Writes a file that the user has asked for, and says so.
+
+        Raises:
+            RequestError: it cannot be written.
+        """
+        try:
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise RequestError(f"{path}: cannot be written: {(error.strerror or str(error)).lower()}") from error
+        self.print(f"wrote {path}")
 
     def error(self, lines: Sequence[str]) -> None:
         """Writes what went wrong."""

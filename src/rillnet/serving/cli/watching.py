@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 from types import TracebackType
 
 from rich.progress import BarColumn, Progress, TextColumn
@@ -171,10 +171,10 @@ class Watch:
         if evaluate is None or session.data is None or self._pace.step_s is None:
             return None
         phase = evaluate.phase or session.data.evaluation_phase
-        if phase not in session.data.phases:
-            return 0.0
-        share = session.data.examples(phase) / session.data.batch_size
-        return share * self._pace.step_s * _EVALUATION_COST
+        examples = session.data.examples(phase) if phase is not None else None
+        if not isinstance(examples, Sized):
+            return None
+        return len(examples) / session.data.spec.batch_size * self._pace.step_s * _EVALUATION_COST
 
 
 def _evaluation_of(session: Session) -> Evaluate | None:

@@ -158,7 +158,7 @@ class Backprop:
         self.pending = values["pending"]
         for name, parameter in self.optimizer.parameters.items():
             gradient = tensors.get(name + _GRADIENT)
-            parameter.grad = None if gradient is None else laid_out_as(parameter, gradient)
+            parameter.grad = None if gradient is None else laid_out_as(parameter, gradient.to(parameter.device))
         if "scaler" in values:
             self._scaler = torch.amp.GradScaler("cuda")
             self._scaler.load_state_dict(values["scaler"])

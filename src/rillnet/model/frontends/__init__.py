@@ -1,0 +1,1 @@
+"""Front ends: texts of several kinds to the records of `rillnet.spec`, and nothing else."""

@@ -1,0 +1,65 @@
+"""`rillnet eval`: the metrics of a run's net on a split of its data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rillnet.errors import Fault, RequestError, suggest
+from rillnet.serving.cli.finding import find_checkpoint, load_run, open_session
+from rillnet.serving.cli.terminal import Terminal
+from rillnet.serving.cli.wording import count_text, metrics_text
+from rillnet.spec import Phase
+from rillnet.training.evaluation import Evaluation
+from rillnet.training.trainer import Trainer
+
+_SPLITS: dict[str, Phase] = {"test": "test", "val": "val"}
+
+
+def evaluate(
+    terminal: Terminal,
+    run: str,
+    split: str | None = None,
+    checkpoint: str = "newest",
+    overrides: list[str] | None = None,
+    root: Path = Path("runs"),
+    trust: bool = False,
+) -> dict[str, Any]:
+    """Evaluates a checkpoint of a run.
+
+    Args:
+        terminal: where to write.
+        run: a run, or a document whose newest run is meant.
+        split: test or val; None is test where there is such data.
+        checkpoint: newest, best, or a path.
+        overrides: `key=value` changes of the document.
+        root: the directory of all runs.
+        trust: whether the document may name Python code.
+
+    Returns:
+        The metrics, how many examples they are of, and of which checkpoint.
+    """
+    if split is not None and split not in _SPLITS:
+        raise RequestError(Fault("--split", "must be test or val", split, hint=suggest(split, _SPLITS)))
+    loaded = load_run(run, overrides, root, trust)
+    assert loaded.directory is not None
+    saved, damaged = find_checkpoint(loaded.directory, checkpoint)
+    for text in damaged:
+        terminal.say(f"{text}; taking the checkpoint before")
+    with open_session(loaded, saved) as session:
+        data = session.data
+        if data is None:
+            raise RequestError(Fault("data", "is required to evaluate; give the experiment a source"))
+        phase = _SPLITS[split] if split else "test" if "test" in data.phases else "val"
+        assert isinstance(session.trainer, Trainer)
+        found: Evaluation = session.trainer.evaluation(phase)
+    terminal.print(metrics_text(found.metrics))
+    terminal.print(f"{count_text(found.examples, f'{phase} example')}, {loaded.directory} at step {saved.step:,}")
+    return {
+        "metrics": found.metrics,
+        "examples": found.examples,
+        "split": phase,
+        "step": saved.step,
+        "run": str(loaded.directory),
+        "checkpoint": str(saved.path),
+    }

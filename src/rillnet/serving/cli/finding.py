@@ -1,0 +1,86 @@
+"""What a user means by the name of a run or of an experiment, and the checkpoint to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rillnet.errors import CheckpointError, Fault, RequestError
+from rillnet.model.net import Net
+from rillnet.runtime import checkpoint as checkpoints
+from rillnet.runtime.checkpoint import Checkpoint
+from rillnet.runtime.rundirectory import RunDirectory
+from rillnet.runtime.session import Session
+from rillnet.training.experiment import Experiment, Run, load
+
+
+def load_experiment(path: str, overrides: Sequence[str] | None, root: Path, trust: bool) -> Experiment:
+    """The experiment of a document, or the run of that name.
+
+    Raises:
+        RequestError: there is none, or it is a net alone.
+    """
+    loaded = load(path, list(overrides or ()), trust=trust, root=root)
+    if isinstance(loaded, Net):
+        rule = "is a net alone; an experiment says its data and how it learns as well"
+        raise RequestError(Fault("", f"{path}: {rule}", hint=f"rillnet show {path} shows it"))
+    if overrides and isinstance(loaded, Run):
+        raise RequestError("--set: changes a document, and a run goes on as it began; give --set the document")
+    return loaded
+
+
+def newest_run(experiment: Experiment, root: Path) -> RunDirectory | None:
+    """The newest run of an experiment's document, however it stands."""
+    if experiment.directory is not None:
+        return experiment.directory
+    alike = [run for run in RunDirectory.all_in(root, experiment.spec.experiment) if run.fingerprint == experiment.fingerprint]
+    return alike[-1] if alike else None
+
+
+def load_run(name: str, overrides: Sequence[str] | None, root: Path, trust: bool) -> Run:
+    """A run by its name, or the newest run of a document.
+
+    Raises:
+        RequestError: there is none.
+    """
+    experiment = load_experiment(name, overrides, root, trust)
+    if isinstance(experiment, Run):
+        return experiment
+    directory = newest_run(experiment, root)
+    if directory is None:
+        raise RequestError(f"{name}: has no run in {root} yet; rillnet run {name} makes one")
+    return Run.open(directory, trust=trust)
+
+
+def find_checkpoint(run: RunDirectory, which: str) -> tuple[Checkpoint, list[str]]:
+    """A checkpoint of a run.
+
+    Args:
+        run: the run.
+        which: `newest`, `best`, or a path.
+
+    Returns:
+        The checkpoint, verified; and what is damaged and was passed over on the way.
+
+    Raises:
+        CheckpointError: there is none, or the one that is meant is damaged.
+    """
+    if which == "best":
+        path = checkpoints.best(run.checkpoints)
+        if path is None:
+            raise CheckpointError(f"{run}: has no best checkpoint; run.checkpoint.best names the metric to keep it by")
+        return checkpoints.load(path), []
+    if which != "newest":
+        return checkpoints.load(Path(which)), []
+    found, damaged = checkpoints.newest(run.checkpoints)
+    if found is None:
+        reason = "every checkpoint is damaged: " + "; ".join(damaged) if damaged else "has saved no checkpoint yet"
+        raise CheckpointError(f"{run}: {reason}")
+    return found, damaged
+
+
+def open_session(run: Run, saved: Checkpoint) -> Session:
+    """A session that stands where a checkpoint was saved, and writes nothing."""
+    session = Session(run, record=False, say=lambda text: None)
+    session.load_checkpoint(saved)
+    return session

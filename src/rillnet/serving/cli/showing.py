@@ -1,0 +1,104 @@
+"""`rillnet show`: a net's blocks, shapes and costs, a rollout's tableau, a document, or a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rillnet.errors import RequestError
+from rillnet.model import drawing, summary
+from rillnet.model.frontends import yaml
+from rillnet.model.frontends.yaml import Document
+from rillnet.model.net import Net
+from rillnet.runtime.rundirectory import DOCUMENT, RunDirectory
+from rillnet.serving.cli.standing import describe_fully, print_run
+from rillnet.serving.cli.tableau import show_tableaus
+from rillnet.serving.cli.terminal import Terminal
+from rillnet.spec import NetSpec
+from rillnet.training.experiment import find
+
+
+def show(
+    terminal: Terminal,
+    thing: str,
+    overrides: list[str] | None = None,
+    resolved: bool = False,
+    svg: Path | None = None,
+    depth: int | None = None,
+    rollout: list[str] | None = None,
+    frames: int = 4,
+    root: Path = Path("runs"),
+    trust: bool = False,
+) -> dict[str, Any]:
+    """Shows what a document, a ready net or a run is made of.
+
+    Args:
+        terminal: where to write.
+        thing: which.
+        overrides: `key=value` changes of a document.
+        resolved: the document as text, after `extends` and overrides.
+        svg: where to draw the graph, or the tableau.
+        depth: how many levels of nested nets are opened.
+        rollout: whose tableaus to show.
+        frames: of a tableau.
+        root: the directory of all runs.
+        trust: whether a document may name Python code.
+
+    Returns:
+        The same as a mapping.
+    """
+    found = find(thing, overrides or (), root=root)
+    if isinstance(found, RunDirectory):
+        if overrides:
+            raise RequestError("--set: changes a document, and a run goes on as it began")
+        if not resolved and svg is None and not rollout:
+            told = describe_fully(found)
+            print_run(terminal, told)
+            return told
+        found = yaml.read(found.path / DOCUMENT)
+    if resolved:
+        return _show_resolved(terminal, found)
+    net = _net_of(found, trust)
+    if rollout:
+        return show_tableaus(terminal, net, rollout, frames, svg)
+    return _show_net(terminal, net, depth, svg)
+
+
+def _show_resolved(terminal: Terminal, document: Document) -> dict[str, Any]:
+    spec: Any = document.net() if _is_net(document) else document.experiment()
+    terminal.print(yaml.write(spec).rstrip("\n"))
+    dumped: dict[str, Any] = spec.model_dump(mode="json", by_alias=True)
+    return dumped
+
+
+def _net_of(document: Document, trust: bool) -> Net:
+    """The net of a document, without parameters."""
+    spec: NetSpec = document.net() if _is_net(document) else document.experiment().net
+    try:
+        return Net.from_spec(spec, device="meta", trust=trust)
+    except RequestError as error:
+        raise RequestError(document.located(error.faults)) from error
+
+
+def _is_net(document: Document) -> bool:
+    return set(document.values) <= {"net"}
+
+
+def _show_net(terminal: Terminal, net: Net, depth: int | None, svg: Path | None) -> dict[str, Any]:
+    found = summary.summarise(net, depth=depth)
+    if terminal.results.is_terminal:
+        terminal.print(summary.table(found))
+    else:
+        terminal.print(summary.text(found))
+    delayed = [edge for edge in net.edges if edge.delay]
+    if delayed:
+        terminal.print()
+        terminal.print("edges with a delay: " + ", ".join(f"{e.source} -> {e.target} @-{e.delay}" for e in delayed))
+    edges = [
+        {"source": e.source, "target": e.target, "output": e.output, "delay": e.delay, "port": e.port} for e in net.edges
+    ]
+    result = {**found.as_dict(), "edges": edges}
+    if svg is not None:
+        terminal.write_file(svg, drawing.svg(net, depth=depth))
+        result["svg"] = str(svg)
+    return result

@@ -19,7 +19,7 @@ class Location:
 
     Args:
         file: the file's name as the user wrote it.
-        line: line, counted from 1.
+        line: line, counted from 1; 0 where there are no lines, as in an option of the command line.
         column: column, counted from 1.
     """
 
@@ -28,7 +28,7 @@ class Location:
     column: int = 1
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
+        return f"{self.file}:{self.line}" if self.line else self.file
 
 
 _NO_VALUE: Any = object()

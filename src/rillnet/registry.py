@@ -7,11 +7,14 @@ its argument names, its annotations and its `Annotated[int, Field(ge=1)]` bounds
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import inspect
+import json
 import typing
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from typing import Any, Generic, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -20,6 +23,9 @@ from rillnet.errors import Fault, RequestError, suggest
 from rillnet.spec import TypedSpec
 
 T = TypeVar("T")
+
+UNTRUSTED = "runs code of yours; pass --trust if you mean it"
+"""The rule that an import path in a document breaks."""
 
 
 class Family(Generic[T]):
@@ -83,12 +89,30 @@ class Family(Generic[T]):
         return self.find(spec.type)(*arguments, **{**spec.arguments, **keywords})
 
 
+_trusted: ContextVar[bool] = ContextVar("trusted", default=True)
+
+
+@contextlib.contextmanager
+def trusting(trust: bool) -> Iterator[None]:
+    """Says whether import paths may be followed meanwhile: importing a module runs its code.
+
+    Python code may follow them; a document may when its user says so.
+    """
+    before = _trusted.set(trust)
+    try:
+        yield
+    finally:
+        _trusted.reset(before)
+
+
 def import_path(path: str) -> Any:
     """The object at `package.module:Name`.
 
     Raises:
-        RequestError: there is no such module or it has no such name.
+        RequestError: there is no such module, it has no such name, or it is not trusted.
     """
+    if not _trusted.get():
+        raise RequestError(Fault("", UNTRUSTED, path))
     module_name, _, name = path.partition(":")
     try:
         module = importlib.import_module(module_name)
@@ -160,10 +184,20 @@ def value_rule(annotation: Any, value: Any) -> str:
     except Exception:  # an annotation that pydantic cannot read (a foreign class's) is not checked
         return ""
     try:
-        adapter.validate_python(value)
+        _validate(adapter, value)
     except ValidationError as error:
         return " or ".join(dict.fromkeys(rule_of(dict(detail)) for detail in error.errors()))
     return ""
+
+
+def _validate(adapter: TypeAdapter[Any], value: Any) -> None:
+    """Checks what a document can say as JSON, strictly: there a list is a tuple, and "3" or `on` no number or flag."""
+    try:
+        text = json.dumps(value)
+    except (TypeError, ValueError):  # an object that only Python code can hand in
+        adapter.validate_python(value)
+    else:
+        adapter.validate_json(text, strict=True)
 
 
 _RULES: dict[str, str] = {

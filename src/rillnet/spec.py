@@ -221,11 +221,12 @@ class BlockSpec(TypedSpec):
             return {"type": "Net", **value}
         return value
 
-    @model_validator(mode="after")
-    def _check_inside(self) -> BlockSpec:
-        if self.type == "Net":
-            NestedSpec.model_validate(self.arguments)
-        return self
+    @field_validator("arguments")
+    @classmethod
+    def _check_inside(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if info.data.get("type") == "Net":
+            NestedSpec.model_validate(value)
+        return value
 
     @field_validator("sources", mode="before")
     @classmethod
@@ -408,7 +409,23 @@ class ExecutionSpec(Record):
 
 
 class RunSpec(Record):
-    """How long, where and how exactly a run goes; one of epochs, steps, frames says how long."""
+    """How long, where and how exactly a run goes; one of epochs, steps, frames says how long.
+
+    Args:
+        epochs: how many times it goes over the training data.
+        steps: how many learning steps it takes.
+        frames: how many frames it computes.
+        seed: what parameters, shuffling and noise are drawn from.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
+        execution: `auto` measures what is fastest, `eager` runs Python as written, `compiled` compiles frames.
+        precision: the element type that frames are computed in.
+        checkpoint: when the run is saved.
+        evaluate: when the net is evaluated.
+        early_stopping: what ends the run before its time.
+        average: how much of its past a moving average of the parameters, used for evaluation, keeps at each step.
+        log: how often metrics are reported, `50 steps`.
+        extensions: what else is done while it runs, by import path.
+    """
 
     epochs: Count | None = None
     steps: Count | None = None
@@ -434,7 +451,18 @@ class RunSpec(Record):
 
 
 class ExperimentSpec(Record):
-    """The document that says all of an experiment."""
+    """The document that says all of an experiment.
+
+    Args:
+        experiment: its name; runs are kept in a directory of this name.
+        net: what is trained.
+        rollout: which edges carry a delay.
+        data: what the net sees.
+        learning: learning rules by name.
+        placement: which process holds which slice of which block.
+        observe: what is recorded besides metrics.
+        run: how long, where and how exactly.
+    """
 
     experiment: str = "experiment"
     net: NetSpec

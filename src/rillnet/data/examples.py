@@ -154,7 +154,8 @@ class _SubsetStream:
         self._stream, self._positions = stream, positions
 
     def batches(self, requests: Iterable[Request]) -> Iterator[dict[str, Tensor]]:
-        return self._stream.batches((self._positions[indices], seed) for indices, seed in requests)
+        positions = self._positions  # the stream keeps what follows, which must not keep the stream
+        return self._stream.batches((positions[indices], seed) for indices, seed in requests)
 
     def close(self) -> None:
         self._stream.close()

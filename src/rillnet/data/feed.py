@@ -127,14 +127,12 @@ class ExamplesFeed(Feed):
     def __init__(self, examples: Examples, policy: Policy) -> None:
         super().__init__(policy)
         self._source = examples
-        self._count = len(examples)
-        self._batches = policy.batches(self._count)
-        if self._batches == 0:
+        self._plan = _Plan(len(examples), policy)
+        if self._plan.batches == 0:
             raise DataError(
-                f"data.batch_size: must be at most {self._count}, the examples of the {policy.phase} phase, "
+                f"data.batch_size: must be at most {len(examples)}, the examples of the {policy.phase} phase, "
                 f"where drop_last leaves out a short batch (got {policy.batch_size})"
             )
-        self._order: tuple[int, Tensor] | None = None
         self._ahead = Ahead(examples.open_stream()) if isinstance(examples, Streaming) else None
         self._ahead_at: tuple[int, int] | None = None
         self._aside: Stream | None = examples.open_stream() if isinstance(examples, Streaming) else None
@@ -142,12 +140,12 @@ class ExamplesFeed(Feed):
     @property
     def examples(self) -> int:
         """Examples in the phase."""
-        return self._count
+        return self._plan.count
 
     @property
     def batches_per_epoch(self) -> int:
         """Batches in an epoch."""
-        return self._batches
+        return self._plan.batches
 
     def _draw(self, epoch: int, batch: int) -> Batch:
         indices, fields = self._read(epoch, batch)
@@ -156,33 +154,23 @@ class ExamplesFeed(Feed):
 
     def _read(self, epoch: int, batch: int) -> tuple[Tensor, dict[str, Tensor]]:
         if self._ahead is None:
-            indices = self._indices(epoch, batch)
+            indices = self._plan.indices(epoch, batch)
             return indices, self._source.gather(indices)
         if self._ahead_at != (epoch, batch):
-            self._ahead.restart(self._requests_from(epoch, batch))
+            self._ahead.restart(self._plan.requests_from(epoch, batch))
         self._ahead_at = None  # a fault while reading leaves the stream without a position
         read = self._ahead.next()
-        self._ahead_at = self._after(epoch, batch)
+        self._ahead_at = self._plan.after(epoch, batch)
         return read
-
-    def _requests_from(self, epoch: int, batch: int) -> Iterator[Request]:
-        while True:
-            yield self._indices(epoch, batch), self._seed("read", epoch, batch)
-            epoch, batch = self._after(epoch, batch)
-
-    def _seed(self, *words: str | int) -> int:
-        return derive(self.policy.seed, "data", self.policy.phase, *words)
 
     def once(self) -> Iterator[Batch]:
         """One pass over all examples, for an evaluation."""
-        size = self.policy.batch_size
-        ranges = [torch.arange(start, min(start + size, self._count)) for start in range(0, self._count, size)]
-        requests = [(indices, self._seed("once", number)) for number, indices in enumerate(ranges)]
+        requests = self._plan.requests_in_order()
         if self._aside is None:
-            read: Iterator[dict[str, Tensor]] = (self._source.gather(indices) for indices in ranges)
+            read: Iterator[dict[str, Tensor]] = (self._source.gather(indices) for indices, _ in requests)
         else:
             read = self._aside.batches(requests)
-        for number, (indices, fields) in enumerate(zip(ranges, read, strict=True)):
+        for number, ((indices, _), fields) in enumerate(zip(requests, read, strict=True)):
             prepared = self.policy.transform(fields, 0, number, augment=False)
             yield Batch(prepared, len(indices), self.epoch, number, indices)
 
@@ -193,11 +181,37 @@ class ExamplesFeed(Feed):
             if opened is not None:
                 opened.close()
 
-    def _indices(self, epoch: int, batch: int) -> Tensor:
+
+class _Plan:
+    """Which examples each batch of each epoch holds. It knows nothing of the feed, whose streams keep it."""
+
+    def __init__(self, count: int, policy: Policy) -> None:
+        self.count, self.policy = count, policy
+        self.batches = policy.batches(count)
+        self._order: tuple[int, Tensor] | None = None
+
+    def after(self, epoch: int, batch: int) -> tuple[int, int]:
+        return (epoch, batch + 1) if batch + 1 < self.batches else (epoch + 1, 0)
+
+    def indices(self, epoch: int, batch: int) -> Tensor:
         start = batch * self.policy.batch_size
-        stop = min(start + self.policy.batch_size, self._count)
+        stop = min(start + self.policy.batch_size, self.count)
         if not self.policy.shuffle:
             return torch.arange(start, stop)
         if self._order is None or self._order[0] != epoch:
-            self._order = epoch, shuffled(self._count, self.policy.seed, self.policy.phase, epoch)
+            self._order = epoch, shuffled(self.count, self.policy.seed, self.policy.phase, epoch)
         return self._order[1][start:stop]
+
+    def requests_from(self, epoch: int, batch: int) -> Iterator[Request]:
+        while True:
+            yield self.indices(epoch, batch), self._seed("read", epoch, batch)
+            epoch, batch = self.after(epoch, batch)
+
+    def requests_in_order(self) -> list[Request]:
+        size = self.policy.batch_size
+        starts = range(0, self.count, size)
+        ranges = [torch.arange(start, min(start + size, self.count)) for start in starts]
+        return [(indices, self._seed("once", number)) for number, indices in enumerate(ranges)]
+
+    def _seed(self, *words: str | int) -> int:
+        return derive(self.policy.seed, "data", self.policy.phase, *words)

@@ -38,6 +38,7 @@ class WorkerStream:
         self._reader, self._workers, self._prefetch = reader, workers, prefetch
         self._requests = _Requests()
         self._loader: DataLoader[Any] | None = None
+        self._iterator: Any = None
         self._passes = 0
 
     def batches(self, requests: Iterable[Request]) -> Iterator[dict[str, Tensor]]:
@@ -51,17 +52,19 @@ class WorkerStream:
         self._requests.current = requests
         if self._loader is None:
             self._loader = self._start()
-        read = iter(self._loader)
+        self._iterator = iter(self._loader)
         while True:
             if number != self._passes:
                 raise RunError("data: this pass over the examples ended when its feed was closed or began another one")
             try:
-                batch = next(read)
+                batch = next(self._iterator)
             except StopIteration:
                 return
             except RuntimeError as error:
+                self.close()
                 raise RunError(f"data: a process that reads examples ended: {error}") from error
             if isinstance(batch, DataError):
+                self.close()
                 raise batch
             yield batch
 
@@ -79,9 +82,13 @@ class WorkerStream:
         )
 
     def close(self) -> None:
-        """Ends the worker processes."""
+        """Ends the worker processes, and waits until they have ended."""
         self._passes += 1
-        self._loader = None  # the loader's last reference ends its workers
+        iterator, self._iterator, self._loader = self._iterator, None, None
+        if iterator is not None:
+            # Dropping the last reference does the same, but not where a traceback holds one: collected later, as
+            # part of a cycle, torch waits 5 s for each worker.
+            iterator._shutdown_workers()
 
 
 class _Requests:

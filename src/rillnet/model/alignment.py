@@ -10,6 +10,7 @@ Reference:
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 
@@ -54,7 +55,7 @@ def _conflicts(
 ) -> set[tuple[int, int]]:
     """Segments that cross one between two empty nodes: they give way to it."""
     barred = set()
-    for upper, lower in zip(rows, rows[1:], strict=False):
+    for upper, lower in itertools.pairwise(rows):
         left, scanned = 0, 0
         for position, node in enumerate(lower):
             inner = next((other for other in above[node] if is_empty(node) and is_empty(other)), None)
@@ -82,7 +83,7 @@ def _one_sided(
     root, shift = _aligned(rows, neighbours, segments, barred, 1.0 if leftwards else -1.0)
     spaces: dict[int, dict[int, float]] = {node: {} for node in root}
     for row in rows:
-        for one, other in zip(row, row[1:], strict=False):
+        for one, other in itertools.pairwise(row):
             need = (gap(one, other) if leftwards else gap(other, one)) + shift[one] - shift[other]
             after = spaces[root[one]]
             after[root[other]] = max(need, after.get(root[other], -math.inf))

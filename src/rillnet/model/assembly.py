@@ -26,6 +26,10 @@ def declare(net: Structure, block: Block, module: nn.Module | None) -> None:
     net.blocks[block.name] = block
     net._modules[block.name] = module
     net.pending[block.name] = None
+    if isinstance(module, Structure):
+        for path, inner in module.named_modules():
+            if isinstance(inner, Structure):
+                inner.address = "/".join([net.address, block.name, *filter(None, path.split("."))])
     net.forget_plans()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -9,11 +10,14 @@ from html import escape
 from torch import nn
 
 from rillnet.model.block import Block
+from rillnet.model.graph import Edge
+from rillnet.model.layers.function import Function
 from rillnet.model.layers.merge import Merge
 from rillnet.model.layers.metrics import Metric
 from rillnet.model.layout import Layout, Link, Point, arrange
 from rillnet.model.net import Net
 from rillnet.model.shapes import Output
+from rillnet.model.summary import type_of
 
 COLOURS: dict[str, tuple[str, str]] = {
     "input": ("#eceff4", "#7b8794"),
@@ -37,6 +41,31 @@ _BY_MODULE = {
     "loss": "metric",
 }
 
+_BY_FUNCTION = {
+    "activation": (
+        "relu",
+        "gelu",
+        "elu",
+        "silu",
+        "tanh",
+        "sigmoid",
+        "softmax",
+        "softplus",
+        "hardtanh",
+        "swish",
+        "mish",
+    ),
+    "pooling": ("_pool",),
+    "normalisation": ("_norm", "normalize"),
+    "merge": ("add", "sub", "mul", "div", "truediv", "cat", "stack", "concat", "matmul", "bmm", "einsum", "where"),
+    "weights": ("linear", "conv1d", "conv2d", "conv3d", "embedding"),
+    "metric": ("cross_entropy", "_loss"),
+}
+"""Words in the names of torch's functions; those of up to four letters must be the whole name."""
+
+_LINES = {"edge": "#8593a3", "delayed": "#c7701c", "sizes": "#bcc5cf"}
+"""Colour of each kind of line."""
+
 _STYLE = """
 text { font-family: Inter, "Helvetica Neue", Helvetica, Arial, sans-serif; }
 .name { font-size: 12px; font-weight: 600; fill: #1f2933; text-anchor: middle; }
@@ -45,6 +74,7 @@ text { font-family: Inter, "Helvetica Neue", Helvetica, Arial, sans-serif; }
 .note { font-size: 10.5px; fill: #52606d; }
 .mark { font-size: 10px; fill: #b4530a; text-anchor: middle; }
 .edge { fill: none; stroke: #8593a3; stroke-width: 1.4; }
+.sizes { fill: none; stroke: #bcc5cf; stroke-width: 1.2; stroke-dasharray: 1.5 3; }
 .delayed { fill: none; stroke: #c7701c; stroke-width: 1.4; stroke-dasharray: 5 3; }
 """
 _HEAD = 24.0
@@ -69,8 +99,8 @@ def svg(net: Net, *, depth: int | None = None) -> str:
     """The graph of a net, from top to bottom.
 
     A block shows its name, its type and the shape that it sends for one example. An edge with a delay is
-    dashed and marked as in a document, `@-1`. A nested net is a box around its blocks; of a repeated one,
-    one copy is drawn.
+    dashed and marked as in a document, `@-1`; one that is only read for its shape is dotted. A nested net is
+    a box around its blocks; of a repeated one, one copy is drawn.
 
     Args:
         net: the net; nothing is computed.
@@ -96,8 +126,7 @@ def svg(net: Net, *, depth: int | None = None) -> str:
             f"<title>{escape(net.name)}</title>",
             f"<style>{_STYLE}</style>",
             "<defs>",
-            _arrow("arrow", "#8593a3"),
-            _arrow("arrow-delayed", "#c7701c"),
+            *(_arrow(f"arrow-{kind}", colour) for kind, colour in _LINES.items()),
             "</defs>",
             f'<rect width="{width:.0f}" height="{height:.0f}" fill="#ffffff"/>',
             f'<g transform="translate({_MARGIN:.0f} {_MARGIN:.0f})">',
@@ -119,12 +148,21 @@ def kind_of(module: nn.Module | None) -> str:
         return "merge"
     if isinstance(module, Metric):
         return "metric"
+    if isinstance(module, Function):
+        return kind_of(module.function) if isinstance(module.function, nn.Module) else _kind_of_call(module.label)
     place = type(module).__module__
     if place.startswith("torch.nn.modules.") and not isinstance(module, nn.MultiheadAttention):
         known = _BY_MODULE.get(place.rpartition(".")[2])
         if known:
             return known
     return "weights" if module is not None and next(module.parameters(), None) is not None else "other"
+
+
+def _kind_of_call(name: str) -> str:
+    for kind, parts in _BY_FUNCTION.items():
+        if name in parts or any(part in name for part in parts if len(part) > 4):
+            return kind
+    return "other"
 
 
 # --- a net and its blocks -----------------------------------------------------------------------
@@ -137,7 +175,7 @@ def _inside(net: Net, depth: int | None, *, is_nested: bool = False) -> _Figure:
         figures[name] = _block(net, net.blocks[name], depth)
     keys = {name: f"input {name}" for name in net.inputs}
     links: list[Link] = []
-    marks: list[tuple[int, str, str]] = []
+    marks: list[tuple[str, str, str]] = []
     for edge in net.edges:
         source = keys.get(edge.source, edge.source)
         if source not in figures:
@@ -145,13 +183,13 @@ def _inside(net: Net, depth: int | None, *, is_nested: bool = False) -> _Figure:
         mark = ("" if edge.output is None else f"[{edge.output}]") + (f"@-{edge.delay}" if edge.delay else "")
         leaves = _at(figures[source].outputs, edge.output or 0)
         arrives = _at(figures[edge.target].inputs, edge.port)
-        links.append(Link(source, edge.target, f"{edge.output or 0} {mark}", leaves, arrives))
-        marks.append((edge.delay, mark, f"{edge.source}{mark} to {edge.target}"))
+        links.append(Link(source, edge.target, f"{_line_of(net, edge)} {edge.output or 0} {mark}", leaves, arrives))
+        marks.append((_line_of(net, edge), mark, f"{edge.source}{mark} to {edge.target}"))
     sinks = _sinks(net, figures, keys) if is_nested else []
     for sink, (source, leaves) in sinks:
         figures[sink] = _Figure(8, 0, [])
-        links.append(Link(source, sink, "0 ", leaves))
-        marks.append((0, "", "output"))
+        links.append(Link(source, sink, "edge 0 ", leaves))
+        marks.append(("edge", "", "output"))
     sizes = {name: (figure.width, figure.height) for name, figure in figures.items()}
     gap = _MARKED_GAP if any(mark for _, mark, _ in marks) else _GAP
     layout = arrange(sizes, links, layer_gap=gap, at_bottom={sink for sink, _ in sinks})
@@ -160,9 +198,15 @@ def _inside(net: Net, depth: int | None, *, is_nested: bool = False) -> _Figure:
     return _Figure(layout.width, layout.height, _elements(layout, figures, links, marks), inputs, outputs)
 
 
-def _sinks(
-    net: Net, figures: dict[str, _Figure], keys: dict[str, str]
-) -> list[tuple[str, tuple[str, float | None]]]:
+def _line_of(net: Net, edge: Edge) -> str:
+    """How an edge is drawn: delayed, only read for its shape, or plain."""
+    module = net._modules[edge.target]
+    if edge.delay:
+        return "delayed"
+    return "sizes" if isinstance(module, Function) and edge.port in module.read_for_sizes else "edge"
+
+
+def _sinks(net: Net, figures: dict[str, _Figure], keys: dict[str, str]) -> list[tuple[str, tuple[str, float | None]]]:
     """For each output of a nested net, a point at its lower border and what sends it."""
     sent = [(source.block, source.output) for source in net.output_sources]
     if not sent and net.blocks:
@@ -216,7 +260,7 @@ def _framed(inner: _Figure, title: str, is_stack: bool, net: Net) -> _Figure:
     fill, border = COLOURS["net"]
     behind = f'<rect x="5" y="5" width="{width:.1f}" height="{height:.1f}" rx="8" fill="{fill}" stroke="{border}"/>'
     elements = [
-        f'<g><title>{escape(f"{net.address}: {_count(net)} parameters")}</title>',
+        f"<g><title>{escape(f'{net.address}: {_count(net)} parameters')}</title>",
         *([behind] if is_stack else []),
         f'<rect width="{width:.1f}" height="{height:.1f}" rx="8" fill="#fafbfd" stroke="{border}"/>',
         f'<text class="title" x="{_PAD:.0f}" y="16">{escape(title)}</text></g>',
@@ -229,9 +273,7 @@ def _framed(inner: _Figure, title: str, is_stack: bool, net: Net) -> _Figure:
 
 def _plain(net: Net, block: Block, module: nn.Module | None, repeat: int = 1) -> _Figure:
     """A block: its name, and below it its type and what it sends."""
-    kind = type(module).__name__ if module is not None else (block.spec.type if block.spec else "?")
-    if isinstance(module, Net):
-        kind = f"Net of {len(module.blocks)}"
+    kind = f"Net of {len(module.blocks)}" if isinstance(module, Net) else type_of(block, module)
     kind += f" \u00d7 {repeat}" if repeat > 1 else ""
     caption = " \u2192 ".join(filter(None, (kind, _shape(block.output))))
     width = max(_text_width(block.name, 7.6), _text_width(caption, 6.3)) + 20
@@ -279,20 +321,22 @@ def _shape(output: Output | None) -> str:
 
 
 def _text_width(text: str, each: float) -> float:
-    return sum(each * (0.55 if letter in "iljt.,[]() 1|" else 1.25 if letter in "mwMW\u00d7" else 1.0) for letter in text)
+    return sum(
+        each * (0.55 if letter in "iljt.,[]() 1|" else 1.25 if letter in "mwMW\u00d7" else 1.0) for letter in text
+    )
 
 
 # --- lines, title, legend -----------------------------------------------------------------------
 
 
 def _elements(
-    layout: Layout, figures: dict[str, _Figure], links: Sequence[Link], marks: Sequence[tuple[int, str, str]]
+    layout: Layout, figures: dict[str, _Figure], links: Sequence[Link], marks: Sequence[tuple[str, str, str]]
 ) -> list[str]:
     found = []
-    for link, path, (delay, mark, title) in zip(links, layout.paths, marks, strict=True):
+    for link, path, (kind, mark, title) in zip(links, layout.paths, marks, strict=True):
         points = path or _loop(layout.centres[link.source], figures[link.source])
         is_output = link.target.startswith("output ")
-        found.append(_line(points, delay > 0, not is_output, title))
+        found.append(_line(points, kind, not is_output, title))
         if mark:
             found.append(_mark(points, mark))
     for name, figure in figures.items():
@@ -310,9 +354,8 @@ def _loop(centre: Point, figure: _Figure) -> list[Point]:
     return [(x, y + reach), (x + 24, y + reach), (x + 24, y - reach), (x, y - reach)]
 
 
-def _line(points: Sequence[Point], is_delayed: bool, has_arrow: bool, title: str) -> str:
-    kind = "delayed" if is_delayed else "edge"
-    marker = f' marker-end="url(#arrow{"-delayed" if is_delayed else ""})"' if has_arrow else ""
+def _line(points: Sequence[Point], kind: str, has_arrow: bool, title: str) -> str:
+    marker = f' marker-end="url(#arrow-{kind})"' if has_arrow else ""
     return f'<path class="{kind}" d="{_path_data(points)}"{marker}><title>{escape(title)}</title></path>'
 
 
@@ -341,7 +384,7 @@ def _path_data(points: Sequence[Point]) -> str:
 def _mark(points: Sequence[Point], text: str) -> str:
     """What an edge says, on a white ground: a delay in the middle of its longest stretch, an output near its source."""
     share = 0.5 if "@" in text else 0.25
-    (x1, y1), (x2, y2) = max(zip(points, points[1:], strict=False), key=lambda ends: abs(ends[0][1] - ends[1][1]))
+    (x1, y1), (x2, y2) = max(itertools.pairwise(points), key=lambda ends: abs(ends[0][1] - ends[1][1]))
     x, y = x1 + (x2 - x1) * (3 - 2 * share) * share**2, y1 + (y2 - y1) * share
     width = _text_width(text, 6.2) + 6
     return (

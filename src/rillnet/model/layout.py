@@ -9,6 +9,7 @@ Reference:
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Container, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -110,7 +111,7 @@ class _Chains:
         self.layer = [last if name in at_bottom else at for name, at in zip(names, self.layer, strict=True)]
         self.passing: dict[Hashable, int] = {}
         self.chains = [self._chain(link, *ends) for link, ends in zip(links, self.ends, strict=True)]
-        self.segments = sorted({pair for chain in self.chains for pair in zip(chain, chain[1:], strict=False)})
+        self.segments = sorted({pair for chain in self.chains for pair in itertools.pairwise(chain)})
         self.above: list[list[int]] = [[] for _ in self.layer]
         self.below: list[list[int]] = [[] for _ in self.layer]
         for upper, lower in self.segments:
@@ -165,7 +166,7 @@ def _ordered(chains: _Chains) -> list[list[int]]:
         downwards = sweep % 2 == 0
         neighbours = chains.above if downwards else chains.below
         rows = order if downwards else order[::-1]
-        for fixed, row in zip(rows, rows[1:], strict=False):
+        for fixed, row in itertools.pairwise(rows):
             place = {node: position for position, node in enumerate(fixed)}
             _sort_by_barycentre(row, neighbours, place)
         crossings = _crossings(chains, order)
@@ -201,7 +202,7 @@ def _crossings(chains: _Chains, order: Sequence[Sequence[int]]) -> int:
     """Pairs of segments that cross: inversions of the lower ends, in the order of the upper ones (a Fenwick tree)."""
     total = 0
     place = {node: position for row in order for position, node in enumerate(row)}
-    for upper, lower in zip(order, order[1:], strict=False):
+    for upper, lower in itertools.pairwise(order):
         tree = [0] * (len(lower) + 1)
         seen = 0
         for node in upper:
@@ -274,7 +275,7 @@ class _Gaps:
 def _columns(chains: _Chains, order: Sequence[Sequence[int]], ports: _Ports, gaps: _Gaps) -> list[float]:
     segments: dict[tuple[int, int], float] = {}
     for number, chain in enumerate(chains.chains):
-        for position, pair in enumerate(zip(chain, chain[1:], strict=False)):
+        for position, pair in enumerate(itertools.pairwise(chain)):
             leaves = ports[_port(chains, number, True)] if position == 0 else 0.0
             arrives = ports[_port(chains, number, False)] if position == len(chain) - 2 else 0.0
             segments.setdefault(pair, leaves - arrives)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from rillnet.errors import AddressError, Fault, RequestError, suggest
-from rillnet.model import assembly
+from rillnet.model import assembly, tracing
 from rillnet.model.block import Block, Step, parse_sources, steps_of
 from rillnet.model.graph import ZeroDelayCycleError, reachable
 from rillnet.model.registry import signature_arguments
@@ -300,9 +300,12 @@ class Net(Structure):
 
         Args:
             module: any model; its layers (not copies) become the blocks.
-            example: what it is called with.
+            example: what it is called with; the first dimension of a tensor is the batch.
+
+        Raises:
+            RequestError: the model returned no tensor, or computed one in a way that cannot be seen.
         """
-        raise RuntimeError
+        return tracing.trace(cls, module, example)
 
     def materialise(self, device: torch.device | str) -> Net:
         """Allocates and draws the parameters of a net described on the meta device."""

@@ -85,17 +85,23 @@ def infer(module: nn.Module, sources: Sequence[Output]) -> Output:
     if on_meta and type(module).__module__.startswith(("torch.nn", "rillnet.")):
         inputs = [_tensors(source, PROBE_BATCH, "meta") for source in sources]
         with torch.no_grad(), torch.device("meta"):
-            return _signatures(module(*inputs), PROBE_BATCH)
+            return _signatures(_sent(module, inputs), PROBE_BATCH)
     try:
         with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
             inputs = [_tensors(source, PROBE_BATCH, _device_of(module)) for source in sources]
-            return _signatures(module(*inputs), PROBE_BATCH)
+            return _signatures(_sent(module, inputs), PROBE_BATCH)
     except Exception as error:  # whatever the user's forward raised: only what needs values is tried with values
         if not _needs_values(error) or on_meta:
             raise
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         inputs = [_tensors(source, _REAL_BATCH, _device_of(module)) for source in sources]
-        return _signatures(module(*inputs), _REAL_BATCH)
+        return _signatures(_sent(module, inputs), _REAL_BATCH)
+
+
+def _sent(module: nn.Module, inputs: Sequence[Any]) -> Any:
+    """What a module returns, of a net what it sends on as a block of another."""
+    returned = module(*inputs)
+    return module.sent(returned) if callable(getattr(module, "sent", None)) else returned
 
 
 def _needs_values(error: Exception) -> bool:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from rillnet.model.block import Block
+from rillnet.model.layers.function import Function
 from rillnet.model.net import Net
 from rillnet.model.shapes import Output, pick
 
@@ -96,6 +97,13 @@ def summarise(net: Net, *, depth: int | None = None) -> Summary:
     )
 
 
+def type_of(block: Block, module: nn.Module | None) -> str:
+    """What a block's type is called: its class, or the function that a traced call calls."""
+    if isinstance(module, Function):
+        return module.label
+    return type(module).__name__ if module is not None else block.spec.type if block.spec else "?"
+
+
 class _Counted(NamedTuple):
     """What need not be counted again: parameters by identity, and the work of layers of torch's by what they are."""
 
@@ -117,12 +125,11 @@ def _rows(net: Net, prefix: str, depth: int, counted: _Counted) -> Iterator[Row]
             yield Row(prefix + name, depth, "Net", *place, parameters, _added(own), tuple(sorted(block.exclude)))
             yield from inner
             continue
-        kind = type(module).__name__ if module is not None else block.spec.type if block.spec else "?"
         fresh = [] if module is None else [p for p in module.parameters() if id(p) not in counted.parameters]
         counted.parameters.update(map(id, fresh))
         parameters = sum(parameter.numel() for parameter in fresh)
         work = None if module is None else _work(module, _read(net, block), counted)
-        yield Row(prefix + name, depth, kind, *place, parameters, work, tuple(sorted(block.exclude)))
+        yield Row(prefix + name, depth, type_of(block, module), *place, parameters, work, tuple(sorted(block.exclude)))
 
 
 def _work(module: nn.Module, sources: Sequence[Output], counted: _Counted) -> int | None:
@@ -212,7 +219,9 @@ def table(summary: Summary) -> Table:
     found = Table(title=summary.name, title_justify="left", show_footer=True)
     *rows, totals = _cells(summary)
     for number, (column, footer) in enumerate(zip(_COLUMNS, totals, strict=True)):
-        found.add_column(column, footer=footer, justify="right" if number >= 4 else "left", overflow="fold", no_wrap=number >= 4)
+        found.add_column(
+            column, footer=footer, justify="right" if number >= 4 else "left", overflow="fold", no_wrap=number >= 4
+        )
     for row in rows:
         found.add_row(*row)
     return found

@@ -10,11 +10,9 @@ import inspect
 import re
 import threading
 import types
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import fields, is_dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -34,52 +32,28 @@ from rillnet.model.layers.function import (
     name_of,
     part,
 )
-from rillnet.model.shapes import Output, Signature
+from rillnet.model.observed import Extent, Place, is_plain, not_an_input, output_of, positional, tensors_in, versions_of
+from rillnet.model.shapes import Signature
+from rillnet.model.structure import Structure
 from rillnet.spec import SourceSpec
 
-if TYPE_CHECKING:
-    from rillnet.model.net import Net
+N = TypeVar("N", bound=Structure)
 
-N = TypeVar("N", bound="Net")
+_OPENED = (
+    nn.Sequential,
+    nn.ModuleList,
+    nn.ModuleDict,
+    nn.Transformer,
+    nn.TransformerEncoder,
+    nn.TransformerEncoderLayer,
+    nn.TransformerDecoder,
+    nn.TransformerDecoderLayer,
+    nn.DataParallel,
+    nn.parallel.DistributedDataParallel,
+)
+"""Modules of torch's that are shown by what is inside them; its others are layers."""
 
-_OPENED = (nn.Sequential, nn.ModuleList, nn.ModuleDict, nn.Transformer, nn.TransformerEncoder, nn.TransformerDecoder)
-_OPENED_LAYERS = (nn.TransformerEncoderLayer, nn.TransformerDecoderLayer)
-_PLAIN = (Tensor, int, float, complex, str, type(None), torch.dtype, torch.device, torch.Generator, type(...))
-
-
-class Extent(int):
-    """The size of a traced tensor: a number that remembers where it comes from, so that batches may differ."""
-
-    made_of: Any
-
-    def __new__(cls, value: int, made_of: Any) -> Extent:
-        """A number, and the `(tensor's place, dimension)` or `(operator, left, right)` that it is."""
-        found = super().__new__(cls, value)
-        found.made_of = made_of
-        return found
-
-    def __reduce__(self) -> Any:  # a copy is a plain number
-        return int, (int(self),)
-
-
-def _add_operators() -> None:
-    names = {"+": "add", "-": "sub", "*": "mul", "//": "floordiv", "%": "mod"}
-    for symbol, name in names.items():
-        setattr(Extent, f"__{name}__", _operator(symbol, getattr(int, f"__{name}__"), False))
-        setattr(Extent, f"__r{name}__", _operator(symbol, getattr(int, f"__r{name}__"), True))
-
-
-def _operator(symbol: str, compute: Callable[[int, int], Any], is_reflected: bool) -> Callable[[Extent, Any], Any]:
-    def method(self: Extent, other: Any) -> Any:
-        value = compute(self, other)
-        if value is NotImplemented:
-            return value
-        return Extent(value, (symbol, other, self) if is_reflected else (symbol, self, other))
-
-    return method
-
-
-_add_operators()
+_SIZES = (torch.Tensor.size, torch.Tensor.shape.__get__)  # type: ignore[attr-defined]
 
 
 def trace(cls: type[N], module: nn.Module, example: Sequence[Any]) -> N:
@@ -103,7 +77,7 @@ def trace(cls: type[N], module: nn.Module, example: Sequence[Any]) -> N:
         RequestError: the model returned no tensor, or computed one in a way that cannot be seen.
     """
     module = getattr(module, "_orig_mod", module)  # what torch.compile has wrapped
-    net = cls(type(module).__name__, None, seed=0)
+    net = cls(type(module).__name__, seed=0)
     net.seed_given = False
     net.training = module.training
     net._phase = "train" if module.training else "val"
@@ -133,14 +107,10 @@ def _kept_buffers(module: nn.Module) -> Iterator[None]:
                 owner._buffers[name] = tensor
 
 
-_Place = tuple[str, tuple[Any, ...]]
-"""The block (or input) that made a tensor, and the way to it inside of what that block sends."""
-
-
 class _Tracer(TorchFunctionMode):
     """Sees every call of a layer and of a function, and adds it to the net."""
 
-    def __init__(self, net: Net, module: nn.Module) -> None:
+    def __init__(self, net: Structure, module: nn.Module) -> None:
         super().__init__()
         self.net = net
         self.module = module
@@ -148,9 +118,9 @@ class _Tracer(TorchFunctionMode):
         self.owned: dict[int, str] = {}
         for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
             self.owned.setdefault(id(tensor), name.replace(".", "_"))
-        self.places: dict[int, _Place] = {}
-        self.alive: list[Any] = []  # a tensor's id must not be given to another one while it stands for it
-        self.parts: dict[_Place, str] = {}
+        self.places: dict[int, Place] = {}
+        self.made: dict[Place, Tensor] = {}  # keeps them: an id must not be given to another tensor
+        self.parts: dict[Place, str] = {}
         self.inside = 0
         self.calls: list[tuple[bool, dict[int, int]]] = []
         self.path: list[str] = []
@@ -166,7 +136,7 @@ class _Tracer(TorchFunctionMode):
         """Every tensor of the example as an input, named after the argument that it is (in)."""
         bound = inspect.signature(self.module.forward).bind(*example)
         for name, value in bound.arguments.items():
-            for path, tensor in _tensors_in(value):
+            for path, tensor in tensors_in(value):
                 if id(tensor) in self.places:
                     continue
                 unique = self._unique("_".join([name, *map(str, path)]))
@@ -179,12 +149,14 @@ class _Tracer(TorchFunctionMode):
         """Calls the model, and notes what it returned."""
         with ExitStack() as stack:
             for found in self.module.modules():
+                if isinstance(found, torch.jit.ScriptModule):  # cannot be watched
+                    continue
                 stack.callback(found.register_forward_pre_hook(self._enter, with_kwargs=True, prepend=True).remove)
                 stack.callback(found.register_forward_hook(self._leave, with_kwargs=True).remove)
             stack.enter_context(self._autograd_functions())
             stack.enter_context(self)
             result = self.module(*example)
-        tensors = [tensor for _, tensor in _tensors_in(result)]
+        tensors = [tensor for _, tensor in tensors_in(result)]
         if not tensors:
             raise RequestError(Fault("", "the model must return a tensor", result))
         self.net.output_sources = [self._source(self._place(tensor)) for tensor in tensors]
@@ -192,8 +164,8 @@ class _Tracer(TorchFunctionMode):
     # --- what is seen ---------------------------------------------------------------------------
 
     def _enter(self, module: nn.Module, args: Any, kwargs: Any) -> None:
-        is_block = not self.inside and self._is_leaf(module) and _is_plain([*args, *kwargs.values()])
-        self.calls.append((is_block, _versions([*args, *kwargs.values()])))
+        is_block = not self.inside and self._is_leaf(module) and is_plain([*args, *kwargs.values()])
+        self.calls.append((is_block, versions_of([*args, *kwargs.values()])))
         self.inside += is_block or self.inside > 0
         self.path.append(self.names[id(module)])
 
@@ -203,9 +175,9 @@ class _Tracer(TorchFunctionMode):
         if not is_block:
             self.inside -= self.inside > 0
             return result
-        result = _not_its_input(result, versions)
+        result = not_an_input(result, versions)
         self.inside -= 1
-        inputs = _as_positional(module, args, kwargs)
+        inputs = positional(module, args, kwargs)
         if inputs is not None and Setting.now(self.device_type) == self.ambient:
             ports = [self._source(self._place(tensor)) for tensor in inputs]
             self._add(name or type(module).__name__.lower(), module, ports, result)
@@ -225,17 +197,17 @@ class _Tracer(TorchFunctionMode):
         return self._call(func, args, keywords)
 
     def _call(self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-        versions = _versions([*args, *kwargs.values()])
+        versions = versions_of([*args, *kwargs.values()])
         self.inside += 1
         result = func(*args, **kwargs)
         if not _changes_first(func):
-            result = _not_its_input(result, versions)
+            result = not_an_input(result, versions)
         self.inside -= 1
         if getattr(func, "__name__", "") == "__get__":
             owner: Any = getattr(func, "__self__", None)
             func = Attribute(getattr(owner, "__name__", None) or owner.fget.__name__)
         sent = args[0] if _changes_first(func) else result
-        if any(True for _ in _tensors_in(sent)):
+        if any(True for _ in tensors_in(sent)):
             self._add_call("_".join(filter(None, [*self.path[-1:], name_of(func)])), func, args, kwargs, sent)
         return result
 
@@ -254,7 +226,7 @@ class _Tracer(TorchFunctionMode):
         try:
             yield
         finally:
-            torch.autograd.Function.apply = original
+            torch.autograd.Function.apply = original  # type: ignore[method-assign]
 
     def _extents(self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         sizes = func(*args, **kwargs)
@@ -267,14 +239,14 @@ class _Tracer(TorchFunctionMode):
     def _is_leaf(self, module: nn.Module) -> bool:
         """Layers of torch's, and modules without others inside; the whole model only if it is torch's."""
         is_torchs = type(module).__module__.startswith("torch.nn.")
-        if isinstance(module, _OPENED + _OPENED_LAYERS):
+        if isinstance(module, _OPENED):
             return False
         return is_torchs or (module is not self.module and next(module.children(), None) is None)
 
     # --- what is added --------------------------------------------------------------------------
 
     def _add_call(self, name: str, function: Callable[..., Any], args: Any, kwargs: Any, result: Any) -> None:
-        ports: dict[_Place, int] = {}
+        ports: dict[Place, int] = {}
         arguments = tuple(self._template(value, ports) for value in args)
         keywords = {key: self._template(value, ports) for key, value in kwargs.items()}
         setting = Setting.now(self.device_type)
@@ -286,14 +258,14 @@ class _Tracer(TorchFunctionMode):
 
     def _add(self, name: str, module: nn.Module, sources: list[SourceSpec], result: Any) -> str:
         unique = self._unique(name)
-        self.net.blocks[unique] = Block(unique, sources, output=_output(result, self.batch))
+        self.net.blocks[unique] = Block(unique, sources, output=output_of(result, self.batch))
         self.net._modules[unique] = module
         self.net.forget_plans()
-        for path, tensor in _tensors_in(result):
+        for path, tensor in tensors_in(result):
             self._keep(tensor, (unique, path))
         return unique
 
-    def _template(self, value: Any, ports: dict[_Place, int]) -> Any:
+    def _template(self, value: Any, ports: dict[Place, int]) -> Any:
         """An argument, with ports for the tensors and the sizes of tensors in it."""
         if isinstance(value, Tensor):
             return Port(ports.setdefault(self._place(value), len(ports)))
@@ -311,7 +283,7 @@ class _Tracer(TorchFunctionMode):
             return slice(*(self._template(bound, ports) for bound in (value.start, value.stop, value.step)))
         return value
 
-    def _number(self, value: Any, ports: dict[_Place, int]) -> Any:
+    def _number(self, value: Any, ports: dict[Place, int]) -> Any:
         if not isinstance(value, Extent):
             return value
         if len(value.made_of) == 2:
@@ -320,14 +292,14 @@ class _Tracer(TorchFunctionMode):
         symbol, left, right = value.made_of
         return Computed(symbol, self._number(left, ports), self._number(right, ports))
 
-    def _place(self, tensor: Tensor) -> _Place:
+    def _place(self, tensor: Tensor) -> Place:
         """Where a tensor comes from; one that no block has made becomes a block itself."""
         place = self.places.get(id(tensor))
         if place is not None:
             self._check_gradient(place[0], tensor)
             return place
         if tensor.grad_fn is not None and id(tensor) not in self.owned:
-            rule = "computes a tensor in a way that cannot be seen, not by functions of torch's; make that a module"
+            rule = "computes a tensor in a way that cannot be seen: neither by a function of torch's nor in a layer"
             raise RequestError(Fault("/".join(["net", *filter(None, self.path[-1:])]), rule))
         is_buffer = id(tensor) in self.owned
         inside, self.inside = self.inside, 1
@@ -338,15 +310,15 @@ class _Tracer(TorchFunctionMode):
         return self.places[id(tensor)]
 
     def _check_gradient(self, name: str, tensor: Tensor) -> None:
-        block = self.net._modules.get(name)
-        setting = block.setting if isinstance(block, Function) else None
-        if setting is not None and not setting.gradient and type(tensor.grad_fn).__name__ != "NoneType":
-            if tensor.grad_fn is not None and hasattr(type(tensor.grad_fn), "_forward_cls"):
-                kind = type(tensor.grad_fn)._forward_cls.__name__
-                rule = f"{kind}.apply was bound to a name before the call and cannot be seen; write {kind}.apply(...)"
-                raise RequestError(Fault(f"net/{name}", rule))
+        """An autograd function that was called unseen has left its inner calls here, which have another gradient."""
+        module = self.net._modules.get(name)
+        setting = module.setting if isinstance(module, Function) else None
+        kind = getattr(type(tensor.grad_fn), "_forward_cls", None)
+        if kind is not None and setting is not None and not setting.gradient:
+            rule = f"{kind.__name__}.apply is called by another name and is not seen; write {kind.__name__}.apply(...)"
+            raise RequestError(Fault(f"net/{name}", rule))
 
-    def _source(self, place: _Place) -> SourceSpec:
+    def _source(self, place: Place) -> SourceSpec:
         """How a block reads a tensor; one that lies deeper than an output's number gets a block that takes it out."""
         name, path = place
         if not path:
@@ -357,14 +329,13 @@ class _Tracer(TorchFunctionMode):
         if place not in self.parts:
             source = SourceSpec(block=name, output=first)
             module = Function(part, (Port(0), *rest))
-            tensor = next(kept for kept in self.alive if self.places.get(id(kept)) == place)
             self.parts[place] = self._add("_".join([name, *map(str, path)]), module, [source], [])
-            self.net.blocks[self.parts[place]].output = _output(tensor, self.batch)
+            self.net.blocks[self.parts[place]].output = output_of(self.made[place], self.batch)
         return SourceSpec(block=self.parts[place])
 
-    def _keep(self, tensor: Tensor, place: _Place) -> None:
+    def _keep(self, tensor: Tensor, place: Place) -> None:
         self.places[id(tensor)] = place
-        self.alive.append(tensor)
+        self.made[place] = tensor
 
     def _unique(self, name: str) -> str:
         name = re.sub(r"[^A-Za-z0-9_]", "_", name)
@@ -373,3 +344,8 @@ class _Tracer(TorchFunctionMode):
             number += 1
             found = f"{name}_{number}"
         return found
+
+
+def _changes_first(function: Callable[..., Any]) -> bool:
+    """Whether a function returns nothing and changes its first argument: `x[0] = 1`."""
+    return getattr(function, "__name__", "") == "__setitem__"

@@ -16,6 +16,7 @@ from rillnet.model.frontends.yaml import Document
 from rillnet.model.net import Net
 from rillnet.model.nets import path_of, ready_nets
 from rillnet.model.rollout import Rollout
+from rillnet.registry import UNTRUSTED, trusting
 from rillnet.runtime.record import Record
 from rillnet.runtime.rundirectory import RunDirectory, fingerprint
 from rillnet.runtime.session import Session
@@ -28,7 +29,6 @@ from rillnet.training.triggers import check_trigger
 from rillnet.types import LearningRule
 
 NetLike = Net | NetSpec | Mapping[str, Any] | str | Path
-_UNTRUSTED = "runs code of yours; pass --trust if you mean it"
 _TRIGGERS = (("checkpoint", "every"), ("evaluate", "every"), ("log",))
 
 
@@ -124,6 +124,10 @@ class Experiment:
 
     def check(self) -> list[Fault]:
         """Every fault that can be told without opening data or allocating parameters."""
+        with trusting(self.trust):
+            return self._check()
+
+    def _check(self) -> list[Fault]:
         faults = []
         net = self.live_net
         if net is None:
@@ -159,7 +163,7 @@ class Experiment:
         for number, extension in enumerate(run.extensions):
             address = f"run.extensions.{number}"
             if not self.trust:
-                faults.append(Fault(f"{address}.type", _UNTRUSTED, extension.type))
+                faults.append(Fault(f"{address}.type", UNTRUSTED, extension.type))
             else:
                 faults += EXTENSIONS.check(extension, address)
         return faults
@@ -186,7 +190,8 @@ class Experiment:
         if self.live_data is None and self.spec.data is None:
             return None
         source = self.live_data if self.live_data is not None else self.spec.data
-        return open_data(source, seed=self.spec.run.seed)
+        with trusting(self.trust):
+            return open_data(source, seed=self.spec.run.seed)
 
     def build_rules(self, net: Net, optimizer: str | None) -> dict[str, LearningRule]:
         """The learning rules, attached to a net."""
@@ -196,7 +201,8 @@ class Experiment:
             offered = {"implementation": optimizer, "address": f"learning/{name}"}
             taken = {key: value for key, value in offered.items() if key in known}
             try:
-                rules[name] = RULES.build(spec, net, **taken)
+                with trusting(self.trust):
+                    rules[name] = RULES.build(spec, net, **taken)
             except RequestError as error:
                 raise self._located(error) from error
         return rules
@@ -205,7 +211,8 @@ class Experiment:
         """What drives a session."""
         run = self.spec.run
         extensions: list[Extension] = [Log(run.log), Evaluate(run.evaluate, run.checkpoint, run.early_stopping)]
-        extensions += [EXTENSIONS.build(spec) for spec in run.extensions]
+        with trusting(self.trust):
+            extensions += [EXTENSIONS.build(spec) for spec in run.extensions]
         return Trainer(session, [*extensions, Save(run.checkpoint.every)], run.average)
 
     @property
@@ -338,7 +345,7 @@ def _by_name(learning: Mapping[str, Any] | TypedSpec | None) -> dict[str, Any]:
 
 def _check_rule(spec: TypedSpec, address: str, blocks: Mapping[str, Any], trust: bool) -> list[Fault]:
     if ":" in spec.type and not trust:
-        return [Fault(f"{address}.type", _UNTRUSTED, spec.type)]
+        return [Fault(f"{address}.type", UNTRUSTED, spec.type)]
     faults = RULES.check(spec, address, omit=("net", "implementation", "address"))
     if any(fault.address == f"{address}.type" for fault in faults):
         return faults

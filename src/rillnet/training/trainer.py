@@ -49,7 +49,7 @@ class Trainer:
             Interrupted: SIGINT or SIGTERM came; the step was finished and saved.
         """
         session = self.session
-        if not epochs == steps == frames:  # told to go on, though it may have been stopped early
+        if (epochs, steps, frames) != (None, None, None):  # told to go on, though it may have been stopped early
             self.stop_reason = None
         end = self._end(epochs, steps if steps is not None else frames)
         # rates run over the length in the document, so that a run done in parts is the run done in one

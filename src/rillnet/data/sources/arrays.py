@@ -66,10 +66,11 @@ class Arrays:
         else:
             tensors = {name: _single(self.base / file, name) for name, file in files.items()}
             where = {name: f"{self.base / file}: {name}" for name, file in files.items()}
+        examples = ArrayExamples(tensors, self.scale, f"data.source.{phase}")
         if self.finite:
             for name, values in tensors.items():
                 check_finite(values, where[name])
-        return ArrayExamples(tensors, self.scale, f"data.source.{phase}")
+        return examples
 
 
 def _single(path: Path, name: str) -> Tensor:
@@ -103,6 +104,6 @@ def _load(path: Path) -> Any:
 
 
 def _damaged(path: Path, error: Exception) -> str:
-    if "allow_pickle" in str(error):
+    if "allow_pickle" in str(error) or "Python objects" in str(error):  # NumPy has one class for all its faults
         return f"{path}: must hold numbers only: Python objects, or a file that is not NumPy's, are not read"
     return f"{path}: is damaged or not a file of NumPy's"

@@ -174,6 +174,8 @@ def _members(archive: Path, wanted: Callable[[str], bool]) -> list[tuple[str, by
                 reader = opened.extractfile(member) if member.isfile() and wanted(member.name) else None
                 if reader is not None:
                     found.append((member.name, reader.read()))
+            if archive.suffix == ".tar" and archive.stat().st_size < opened.offset + tarfile.BLOCKSIZE:
+                raise tarfile.ReadError("the block that ends an archive is missing")
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
         raise DataError(f"{archive}: is a damaged or truncated archive; replace it") from error
     if not found:

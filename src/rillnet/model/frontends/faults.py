@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import types
-import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -106,7 +105,7 @@ def _joined(rules: Sequence[str]) -> str:
 
 
 def _known_key(key: str, path: Path, model: type[Record]) -> str:
-    known = [name for record in records_at(model, path) for name in keys_of(record)]
+    known = list(dict.fromkeys(name for record in records_at(model, path) for name in keys_of(record)))
     near = suggest(key, known)
     if near:
         return near
@@ -119,7 +118,9 @@ def _known_key(key: str, path: Path, model: type[Record]) -> str:
 
 def keys_of(record: type[Record]) -> list[str]:
     """The keys of a record in a document."""
-    keys = [field.alias or name for name, field in record.model_fields.items()]
+    records = (NestedSpec, BlockSpec) if record is BlockSpec else (record,)
+    fields = {field.alias or name: None for one in records for name, field in one.model_fields.items()}
+    keys = [name for name in fields if name != "arguments"]
     return [*keys, "extends"] if record in (ExperimentSpec, NetSpec) else keys
 
 
@@ -133,7 +134,10 @@ def records_at(model: type[Record], path: Path) -> list[type[Record]]:
     annotations: list[Any] = [model]
     for step in path:
         annotations = [inner for one in annotations for inner in _below(one, step)]
-    return [one for one in _branches(*annotations) if isinstance(one, type) and issubclass(one, Record)]
+    branches = _branches(*annotations)
+    # One item may stand without the list around it.
+    items = [inner for one in branches if get_origin(one) is list for inner in _branches(*get_args(one))]
+    return [one for one in [*branches, *items] if isinstance(one, type) and issubclass(one, Record)]
 
 
 def _below(annotation: Any, step: str | int) -> list[Any]:
@@ -144,8 +148,10 @@ def _below(annotation: Any, step: str | int) -> list[Any]:
             candidates = (branch, NestedSpec) if branch is BlockSpec else (branch,)
             fields = {f.alias or name: f for record in candidates for name, f in record.model_fields.items()}
             found += [fields[str(step)].annotation] if step in fields else []
+        elif get_origin(branch) is dict:
+            found.append(arguments[1])
         elif arguments:
-            found.append(arguments[-1] if get_origin(branch) is dict else arguments[0])
+            found += [arguments[0]] if isinstance(step, int) else _below(arguments[0], step)
     return found
 
 

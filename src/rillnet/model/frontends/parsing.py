@@ -45,17 +45,11 @@ class _Structure:
         return _PLAIN if kind is yaml.ScalarNode and implicit[0] else _QUOTED
 
 
-class PythonParser(_Structure, yaml.SafeLoader):
-    """The parser where PyYAML was built without libyaml: the same documents, ten times slower."""
+_LOADER: Any = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 
 
-if yaml.__with_libyaml__:
-
-    class Parser(_Structure, yaml.CSafeLoader):
-        """The parser: libyaml's."""
-
-else:
-    Parser = PythonParser  # type: ignore[misc]
+class Parser(_Structure, _LOADER):  # type: ignore[misc]
+    """The parser: libyaml's, or where PyYAML was built without it, one in Python that is several times slower."""
 
 
 def parse(text: str, file: str, path: Path = (), numbered: bool = True) -> tuple[Node, list[Fault]]:
@@ -93,9 +87,9 @@ def parse(text: str, file: str, path: Path = (), numbered: bool = True) -> tuple
 def _compose(text: str) -> Any:
     parser = Parser(text)
     try:
-        return parser.get_single_node()  # type: ignore[no-untyped-call]
+        return parser.get_single_node()
     finally:
-        parser.dispose()  # type: ignore[no-untyped-call]
+        parser.dispose()
 
 
 def _depth_fault(location: Location) -> Fault:

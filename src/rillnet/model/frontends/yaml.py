@@ -19,7 +19,7 @@ from rillnet.model.frontends.overrides import overridden
 from rillnet.model.frontends.schema import schema
 from rillnet.model.frontends.tree import Node
 from rillnet.model.frontends.writing import write
-from rillnet.spec import ExperimentSpec, Record
+from rillnet.spec import Record
 
 __all__ = ["Document", "read", "read_text", "schema", "validated", "write"]
 
@@ -98,6 +98,7 @@ def _other_faults(document: Document, reading: Reading) -> list[Fault]:
     try:
         document.experiment()
     except RequestError as error:
-        found = {fault.address for fault in reading.faults}
-        return [fault for fault in error.faults if not any(fault.address.startswith(one) for one in found)]
+        known = {fault.address for fault in reading.faults if fault.address}
+        inside = tuple(address + separator for address in known for separator in "./")
+        return [fault for fault in error.faults if not f"{fault.address}.".startswith(inside)]
     return []

@@ -69,14 +69,17 @@ class Setting:
     @classmethod
     def now(cls, device_type: str) -> Setting:
         """What a call would be made under now."""
-        autocast = torch.get_autocast_dtype(device_type) if torch.is_autocast_enabled(device_type) else None
+        known = torch.amp.is_autocast_available(device_type)
+        is_on = known and torch.is_autocast_enabled(device_type)
+        autocast = torch.get_autocast_dtype(device_type) if is_on else None
         return cls(torch.is_grad_enabled(), autocast, device_type)
 
     def enter(self, stack: ExitStack) -> None:
         """Puts everything entered on the stack under this setting."""
         stack.enter_context(torch.set_grad_enabled(self.gradient))
-        enabled = self.autocast is not None
-        stack.enter_context(torch.autocast(self.device_type, dtype=self.autocast, enabled=enabled))
+        if torch.amp.is_autocast_available(self.device_type):
+            is_on = self.autocast is not None
+            stack.enter_context(torch.autocast(self.device_type, dtype=self.autocast, enabled=is_on))
 
 
 def filled(template: Any, inputs: Sequence[Any]) -> Any:
@@ -104,6 +107,23 @@ def filled(template: Any, inputs: Sequence[Any]) -> Any:
         case slice():
             return slice(*(filled(bound, inputs) for bound in (template.start, template.stop, template.step)))
     return template
+
+
+def _note_ports(template: Any, used: dict[type, set[int]]) -> None:
+    match template:
+        case Port(number):
+            used[Port].add(number)
+        case Size(port, _):
+            used[Size].add(port)
+        case Computed(_, left, right):
+            _note_ports((left, right), used)
+        case Grouped(_, items) | tuple(items) | list(items):
+            for item in items:
+                _note_ports(item, used)
+        case dict():
+            _note_ports(tuple(template.values()), used)
+        case slice():
+            _note_ports((template.start, template.stop, template.step), used)
 
 
 class Function(nn.Module):
@@ -147,6 +167,13 @@ class Function(nn.Module):
                 self.setting.enter(stack)
                 result = self.function(*arguments, **keywords)
         return result if self.sends is None else arguments[self.sends]
+
+    @property
+    def read_for_sizes(self) -> frozenset[int]:
+        """The ports of which only the shape is used."""
+        used: dict[type, set[int]] = {Port: set(), Size: set()}
+        _note_ports((self.arguments, self.keywords), used)
+        return frozenset(used[Size] - used[Port])
 
     @property
     def label(self) -> str:
@@ -208,7 +235,7 @@ def part(value: Any, *path: int | str) -> Any:
 
 
 def name_of(function: Callable[..., Any]) -> str:
-    """The name of a function without underscores around it: `add_`, `__radd__` and `_add` are all named for what they do.
+    """The name of a function without underscores around it; of a user's autograd function, its class's.
 
     Example:
         >>> name_of(torch.Tensor.__getitem__), name_of(torch.relu_)

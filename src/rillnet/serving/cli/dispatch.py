@@ -103,7 +103,9 @@ def _told(error: BaseException) -> tuple[list[Fault] | None, int]:
 
 def _usage(error: Any) -> str:
     text = str(error.format_message()).strip().rstrip(".")
-    text = text[:1].lower() + text[1:]
+    text = (text[:1].lower() + text[1:]).replace(". Did you mean", "; did you mean")
+    if text.endswith("?"):
+        return text
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "rillnet"
     return f"{text}; see {command} --help"

@@ -43,6 +43,8 @@ def load_run(name: str, overrides: Sequence[str] | None, root: Path, trust: bool
     Raises:
         RequestError: there is none.
     """
+    if not Path(name).is_file() and RunDirectory.all_in(root, name):  # also where a ready net has the same name
+        return Run.open(RunDirectory.find(root, name), trust=trust)
     experiment = load_experiment(name, overrides, root, trust)
     if isinstance(experiment, Run):
         return experiment

@@ -58,7 +58,6 @@ def _train(terminal: Terminal, experiment: Experiment, root: Path, fresh: bool) 
     with Session(experiment, root=root, resume=not fresh, say=terminal.say) as session:
         terminal.say(header(session))
         first = session.clock.step
-        session.prepare()
         with Watch(terminal, session) as watch:
             session.observers.append(watch)
             metrics = session.run()
@@ -68,8 +67,9 @@ def _train(terminal: Terminal, experiment: Experiment, root: Path, fresh: bool) 
         result["seconds"] = round(time.perf_counter() - begun, 3)
         if session.choice is not None:
             result["execution"] = session.choice.as_dict()
-    took = duration_text(result["seconds"])
-    terminal.print(f"finished after {count_text(steps, 'step')} in {took}: {metrics_text(metrics)}")
+    evaluated = [metrics_text(session.metrics[p], f"{p} ") for p in ("val", "test") if p in session.metrics]
+    numbers = "  ".join(evaluated) or metrics_text(metrics)
+    terminal.print(f"finished after {count_text(steps, 'step')} in {duration_text(result['seconds'])}: {numbers}")
     _say_next(terminal, directory)
     return result
 
@@ -77,7 +77,7 @@ def _train(terminal: Terminal, experiment: Experiment, root: Path, fresh: bool) 
 def _already_finished(terminal: Terminal, directory: RunDirectory) -> dict[str, Any]:
     status = directory.read_status()
     terminal.print(f"{directory} has finished after {count_text(status.step, 'step')}: {metrics_text(status.metrics)}")
-    terminal.print("nothing is left to do; --fresh trains anew, --set run.epochs=... makes another run")
+    terminal.print("nothing is left to do; with its document, --fresh trains anew")
     _say_next(terminal, directory)
     return {**describe_run(directory), "resumed_from": status.step}
 

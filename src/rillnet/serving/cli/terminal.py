@@ -119,8 +119,12 @@ def _console(stream: IO[str]) -> Console:
 
 
 def _write(console: Console, content: RenderableType) -> None:
-    if isinstance(content, str):
-        console.print(content, soft_wrap=True, markup=False, highlight=False)
-    else:
-        console.print(content)
+    if not isinstance(content, str):
+        if console.is_terminal:
+            console.print(content)
+            return
+        with console.capture() as captured:
+            console.print(content)
+        content = "\n".join(line.rstrip() for line in captured.get().splitlines())  # rich fills lines with blanks
+    console.print(content, soft_wrap=True, markup=False, highlight=False)
 

@@ -57,8 +57,8 @@ class Watch:
             self._evaluate.on_result = self._show_evaluation
         self._logged = session.metrics.get("train")
         self._evaluation_s: float | None = None
-        self._begun = self._line_at = self._draw_at = self._read_at = now()
-        self._pace = Pace(session.clock.step, self._begun)
+        self._line_at = self._draw_at = self._read_at = now()
+        self._pace: Pace | None = None  # from the first step on, as what is before it is not repeated
         self._losses: dict[str, float] = {}
         self._progress: Progress | None = None
 
@@ -87,6 +87,8 @@ class Watch:
 
     def __call__(self, session: Session) -> None:
         """Looks at the session after a step."""
+        if self._pace is None:
+            self._pace = Pace(session.clock.step, self.now())
         self._show_log()
         if self._progress is None:
             return
@@ -102,8 +104,8 @@ class Watch:
         if logged is self._logged or logged is None:
             return
         self._logged = logged
-        now = self.now()
-        self._pace.note(self.session.clock.step, now)
+        if self._pace is not None:
+            self._pace.note(self.session.clock.step, self.now())
         if self._progress is None:
             rest = self._rest()
             left = f"  {duration_text(rest)} left" if rest is not None and rest >= 1 else ""
@@ -113,7 +115,8 @@ class Watch:
         self._show_log()
         assert self._evaluate is not None
         self._evaluation_s = self._evaluate.seconds
-        self._pace.pause(self._evaluate.seconds)
+        if self._pace is not None:
+            self._pace.pause(self._evaluate.seconds)
         now = self.now()
         training = metrics_text(self._logged or {})
         parts = [self._epoch_text(), training, metrics_text(metrics, f"{phase} "), duration_text(now - self._line_at)]
@@ -136,7 +139,8 @@ class Watch:
 
     def _draw(self, progress: Progress, now: float) -> None:
         session = self.session
-        self._pace.note(session.clock.step, now)
+        if self._pace is not None:
+            self._pace.note(session.clock.step, now)
         if now >= self._read_at:
             self._read_at = now + _READ_S
             self._losses = {name: float(value) for name, value in session.scalars.items()}
@@ -154,7 +158,7 @@ class Watch:
     def _rest(self) -> float | None:
         """Seconds until the run ends."""
         session = self.session
-        if session.total_steps is None:
+        if session.total_steps is None or self._pace is None:
             return None
         step, end, batches = session.clock.step, session.total_steps, session.clock.batches or 1
         evaluations = 0
@@ -163,18 +167,18 @@ class Watch:
             evaluations = due_times(trigger, step, end, batches)
             ends_with_one = due_times(trigger, end - 1, end, batches) > 0
             evaluations += not ends_with_one and str(trigger) != "never"
-        return self._pace.remaining_s(end - step, evaluations, self._evaluation_s or self._guess())
+        return self._pace.remaining_s(end - step, evaluations, self._evaluation_s or self._guess(self._pace))
 
-    def _guess(self) -> float | None:
+    def _guess(self, pace: Pace) -> float | None:
         """Seconds that an evaluation may take, before there was one."""
         session, evaluate = self.session, self._evaluate
-        if evaluate is None or session.data is None or self._pace.step_s is None:
+        if evaluate is None or session.data is None or pace.step_s is None:
             return None
         phase = evaluate.phase or session.data.evaluation_phase
         examples = session.data.examples(phase) if phase is not None else None
         if not isinstance(examples, Sized):
             return None
-        return len(examples) / session.data.spec.batch_size * self._pace.step_s * _EVALUATION_COST
+        return len(examples) / session.data.spec.batch_size * pace.step_s * _EVALUATION_COST
 
 
 def _evaluation_of(session: Session) -> Evaluate | None:

@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {"torch", "numpy", "pydantic", "yaml", "safetensors"}
+PROGRAM = """
+import sys
+from rillnet.serving.cli import main
+code = main({words})
+print(code, *sorted(name for name in sys.modules if name in {heavy}))
+"""
+
+
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["runs", "compare", "--help"], ["rnu"], ["run"]])
+def test_help_and_wrong_words_are_answered_without_heavy_imports(words: list[str]) -> None:
+    program = PROGRAM.format(words=words, heavy=HEAVY)
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    code = "0" if "--help" in words else "2"
+    assert done.stdout.splitlines()[-1] == code

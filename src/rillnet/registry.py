@@ -155,6 +155,11 @@ def signature_of(member: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
     except (TypeError, ValueError):
         return {"keywords": inspect.Parameter("keywords", inspect.Parameter.VAR_KEYWORD)}
     target = member.__init__ if inspect.isclass(member) else member
+    parameters = signature.parameters.values()
+    loose = all(parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) for parameter in parameters)
+    if loose and inspect.isfunction(target):  # a class without a constructor has object's, which is none
+        for overload in typing.get_overloads(target)[:1]:  # nn.LSTM says there what it takes
+            signature, target = inspect.signature(functools.partial(overload, None)), overload
     try:
         hints = typing.get_type_hints(target, include_extras=True)
     except (NameError, TypeError, AttributeError):

@@ -25,7 +25,7 @@ from rillnet.data.passes import Passes
 from rillnet.data.source import Source
 from rillnet.data.sources import SOURCES
 
-CLASSES = "airplane automobile bird cat deer dog frog horse ship truck".split()
+CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 COUNT = 20
 
 Opener = Callable[[Path], Any]

@@ -63,7 +63,7 @@ def assemble(net: Structure, record: NetSpec) -> None:
     if not record.blocks:
         faults.append(Fault(f"{net.address}.blocks", "a net needs at least one block"))
     if faults:
-        raise RequestError(list(dict.fromkeys(faults)))
+        raise RequestError(list({str(fault): fault for fault in faults}.values()))
 
 
 def _declare_from(net: Structure, name: str, spec: BlockSpec, before: str | None, names: set[str]) -> list[Fault]:
@@ -372,10 +372,21 @@ def materialise(net: Structure, device: torch.device | str) -> None:
             read = _read_or_fail(net, block)
             drawn = draw_module(block.spec, f"{net.address}/{name}", read, net.seed, net.trust)
             net._modules[name] = drawn.to(device)
+            if module is not None:
+                _take_over(drawn, module)
             net.untied.extend((name, own, tie) for own, tie in {**block.spec.share, **block.ties}.items())
     faults = _apply_ties(net, False, set())
     if faults:
         raise RequestError(faults)
+
+
+def _take_over(drawn: nn.Module, described: nn.Module) -> None:
+    """The mode, and which parameters learn, as they were set on the description."""
+    for now, before in zip(drawn.modules(), described.modules(), strict=True):
+        now.training = before.training
+    learns = {name: parameter.requires_grad for name, parameter in described.named_parameters()}
+    for name, parameter in drawn.named_parameters():
+        parameter.requires_grad_(learns.get(name, True))
 
 
 def _read_or_fail(net: Structure, block: Block) -> Read:

@@ -89,7 +89,9 @@ def _constructed(
     try:
         if _is_meta(device):
             with torch.device("meta"):
-                return construct(spec, flat, trust=trust)
+                module = construct(spec, flat, trust=trust)
+                draw_initial(module, spec.initial, address)
+                return module
         with torch.random.fork_rng(devices=[]), torch.device("cpu"):
             torch.default_generator.manual_seed(derive(seed, address))
             module = construct(spec, flat, trust=trust)

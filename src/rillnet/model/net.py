@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from rillnet.errors import AddressError, Fault, RequestError, suggest
 from rillnet.model import assembly, tracing
 from rillnet.model.block import Block, Step, parse_sources, steps_of
+from rillnet.model.frontends.addresses import Path
+from rillnet.model.frontends.faults import faults_of
 from rillnet.model.graph import ZeroDelayCycleError, reachable
 from rillnet.model.registry import signature_arguments
 from rillnet.model.shapes import Output, Signature, pick
 from rillnet.model.structure import Structure
-from rillnet.spec import NAME, PHASES, BlockSpec, InputSpec, NetSpec, ShareSpec, SourceSpec
+from rillnet.spec import NAME, PHASES, BlockSpec, InputSpec, NetSpec, Record, ShareSpec, SourceSpec
+
+R = TypeVar("R", bound=Record)
 
 InputLike = InputSpec | Sequence[int] | Mapping[str, Any]
 
@@ -67,7 +72,7 @@ class Net(Structure):
         super().__init__(name, seed=seed, device=device, trust=trust)
         for key, value in (inputs or {}).items():
             self._check_name(key, "input")
-            self.inputs[key] = Signature.of_input(InputSpec.model_validate(value))
+            self.inputs[key] = Signature.of_input(_record(InputSpec, value, ("net", "inputs", key)))
 
     # --- describing ---------------------------------------------------------------------------
 
@@ -105,7 +110,11 @@ class Net(Structure):
         sources = parse_sources(source, delay, address)
         excluded = {exclude} if isinstance(exclude, str) else set(exclude)
         excluded |= set(spec.exclude) if spec is not None else set()
-        ties = {own: ShareSpec.model_validate(of) for own, of in (share or {}).items()}
+        if not isinstance(block, nn.Module | BlockSpec):
+            rule = "must be a module, or a description such as rn.Linear(out_features=10)"
+            raise RequestError(Fault(address, rule, block))
+        place = ("net", "blocks", name, "share")
+        ties = {own: _record(ShareSpec, of, (*place, own)) for own, of in (share or {}).items()}
         ties |= spec.share if spec is not None else {}
         faults = [*self._unknown_sources(name, sources), *_unknown_phases(address, excluded)]
         if faults:
@@ -113,7 +122,7 @@ class Net(Structure):
         module = None if isinstance(block, BlockSpec) else block
         assembly.declare(self, Block(name, sources, frozenset(excluded), spec, None, ties), module)
         try:
-            faults = assembly.resolve(self, partial=True)
+            faults = self._cycle_faults() or assembly.resolve(self, partial=True)
             if faults:
                 raise RequestError(faults)
         except RequestError:
@@ -257,7 +266,7 @@ class Net(Structure):
         """
         blocks, faults = {}, []
         for name, block in self.blocks.items():
-            spec = block.spec or signature_arguments(self[name])
+            spec = block.spec or _spec_of(self[name])
             if spec is None:
                 kind = f"{type(self[name]).__module__}:{type(self[name]).__qualname__}"
                 rule = f"a live module cannot be written as text; add it as rn.block({kind!r}, ...)"
@@ -288,7 +297,7 @@ class Net(Structure):
         Raises:
             RequestError: holds every fault found.
         """
-        record = spec if isinstance(spec, NetSpec) else NetSpec.model_validate(spec)
+        record = spec if isinstance(spec, NetSpec) else _record(NetSpec, spec, ("net",))
         inputs: Mapping[str, Any] = record.inputs
         net = cls(record.name, inputs, seed=seed, device=device, trust=trust)
         assembly.assemble(net, record)
@@ -449,6 +458,22 @@ class Net(Structure):
                 raise RequestError(Fault(f"{self.address}/{name}", "unknown input", hint=suggest(name, self.inputs)))
             given[name] = value
         return given
+
+
+def _record(model: type[R], value: Any, place: Path) -> R:
+    """A record from what Python code gave for it."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise RequestError(faults_of(error, model, value, place)) from error
+
+
+def _spec_of(module: nn.Module) -> BlockSpec | None:
+    if not isinstance(module, Net):
+        return signature_arguments(module)
+    inner = module.to_spec().model_dump(mode="json")
+    arguments = {"inputs": list(module.inputs), "blocks": inner["blocks"], "outputs": inner["outputs"]}
+    return BlockSpec(type="Net", arguments={key: value for key, value in arguments.items() if value})
 
 
 def _unknown_phases(address: str, excluded: Iterable[str]) -> list[Fault]:

@@ -55,19 +55,11 @@ def components(nodes: Iterable[str], wires: Wires) -> list[list[str]]:
                 if calls:
                     lowest[calls[-1][0]] = min(lowest[calls[-1][0]], lowest[node])
                 if lowest[node] == number[node]:
-                    start = open_nodes.index(node, _last_from(open_nodes, node))
-                    found.append(open_nodes[start:])
-                    del open_nodes[start:]
+                    found.append([open_nodes.pop()])
+                    while found[-1][-1] != node:
+                        found[-1].append(open_nodes.pop())
                     is_open.difference_update(found[-1])
     return found[::-1]
-
-
-def _last_from(nodes: Sequence[str], node: str) -> int:
-    """The position of a node, looked for from the end."""
-    position = len(nodes) - 1
-    while nodes[position] != node:
-        position -= 1
-    return position
 
 
 def delays_from(starts: Iterable[str], nodes: Iterable[str], wires: Wires) -> dict[str, set[int]]:

@@ -202,7 +202,7 @@ def signature_arguments(module: nn.Module) -> BlockSpec | None:
             value = value is not None
         if isinstance(value, nn.Module) or not _is_plain(value):
             return None
-        if value != parameter.default:
+        if value != parameter.default or name in _defaults(kind):
             arguments[name] = list(value) if isinstance(value, tuple) else value
     return BlockSpec(type=kind.__name__, arguments=arguments)
 

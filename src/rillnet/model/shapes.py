@@ -6,7 +6,9 @@ ordinary layer has, so that it can be told from the sizes of an example.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,7 +89,7 @@ def infer(module: nn.Module, sources: Sequence[Output]) -> Output:
         with torch.no_grad(), torch.device("meta"):
             return _signatures(_sent(module, inputs), PROBE_BATCH)
     try:
-        with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
+        with _unlogged(), FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
             inputs = [_tensors(source, PROBE_BATCH, _device_of(module)) for source in sources]
             return _signatures(_sent(module, inputs), PROBE_BATCH)
     except Exception as error:  # whatever the user's forward raised: only what needs values is tried with values
@@ -102,6 +104,17 @@ def _sent(module: nn.Module, inputs: Sequence[Any]) -> Any:
     """What a module returns, of a net what it sends on as a block of another."""
     returned = module(*inputs)
     return module.sent(returned) if callable(getattr(module, "sent", None)) else returned
+
+
+@contextlib.contextmanager
+def _unlogged() -> Iterator[None]:
+    """Keeps torch from logging the traceback of an error that is told with the block's address."""
+    logger = logging.getLogger("torch._subclasses.fake_tensor")
+    was_disabled, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = was_disabled
 
 
 def _needs_values(error: Exception) -> bool:

@@ -53,6 +53,12 @@ class Structure(nn.Module):
         self._plans: dict[Any, list[Step]] = {}
         self._drawn: dict[str, int] = {}
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self.__dict__:  # a block may be called `training` or `seed`; the attribute is not the block then
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
     @property
     def edges(self) -> list[Edge]:
         """All edges, in the order of the blocks they end at."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import yaml
@@ -38,16 +39,10 @@ def faults_of(text: str) -> list[str]:
 def test_values() -> None:
     text = """
     a: [1, 2.5, on, "3", 'x y', ~, true]
-    b: {c: 1e-3, "d": |
-        two
-        lines
-    }
-    """.replace('"d": |\n        two\n        lines\n', '"d": plain words')
+    b: {c: 1e-3, "d":plain}
+    """
 
-    assert parse(text, "x")[0].plain() == {
-        "a": [1, 2.5, "on", "3", "x y", None, True],
-        "b": {"c": 0.001, "d": "plain words"},
-    }
+    assert parse(text, "x")[0].plain() == {"a": [1, 2.5, "on", "3", "x y", None, True], "b": {"c": 0.001, "d": "plain"}}
 
 
 def test_text_in_several_lines() -> None:
@@ -159,11 +154,12 @@ def test_aliases_cannot_blow_a_document_up() -> None:
     assert time.process_time() - start < 1
 
 
-def test_nothing_is_executed(tmp_path: object) -> None:
-    root, faults = parse("a: !!python/object/new:os.system [touch /nowhere/x]", "x.yaml")
+def test_nothing_is_executed(tmp_path: Path) -> None:
+    root, faults = parse(f"a: !!python/object/new:pathlib.Path.mkdir [{tmp_path}/made]", "x.yaml")
 
     assert len(faults) == 1
-    assert root.plain() == {"a": ["touch /nowhere/x"]}
+    assert root.plain() == {"a": [f"{tmp_path}/made"]}
+    assert not (tmp_path / "made").exists()
 
 
 def test_an_empty_text_has_no_value() -> None:

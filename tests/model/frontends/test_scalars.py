@@ -52,7 +52,10 @@ def test_everything_else_is_text(text: str) -> None:
 
 
 def test_not_a_number() -> None:
-    assert math.isnan(float(str(meaning(".nan")).replace(".", "")))
+    value = meaning(".nan")
+
+    assert isinstance(value, float)
+    assert math.isnan(value)
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def write_image() -> ImageWriter:
 
 @pytest.fixture
 def image_folders(tmp_path: Path, write_image: ImageWriter) -> Path:
-    """Folders train and test with the classes cat and dog; image i of a class is grey, 10 i (cat) or 100 + 10 i (dog)."""
+    """Folders train and test of the classes cat and dog: image i is grey, of level 10 i (cat) or 100 + 10 i (dog)."""
     root = tmp_path / "images"
     for phase, count in (("train", 5), ("test", 3)):
         for base, name in ((0, "cat"), (100, "dog")):

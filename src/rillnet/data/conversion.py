@@ -42,7 +42,7 @@ def as_tensor(value: Any, address: str) -> Tensor:
     if isinstance(value, Tensor):
         return value.detach()
     if isinstance(value, float):
-        return torch.tensor(value)
+        return torch.tensor(float(value))  # NumPy's double is a float too, and would stay one
     try:
         array = np.asarray(value)
     except ValueError as error:

@@ -53,6 +53,7 @@ class WorkerStream:
         if self._loader is None:
             self._loader = self._start()
         self._iterator = iter(self._loader)
+        _leave_signals_alone(self._iterator)
         while True:
             if number != self._passes:
                 raise RunError("data: this pass over the examples ended when its feed was closed or began another one")
@@ -115,6 +116,17 @@ class _Batches(Dataset[Any]):
 
 def _unchanged(batch: Any) -> Any:
     return batch
+
+
+def _leave_signals_alone(iterator: Any) -> None:
+    """Keeps torch from raising where a worker's death happens to interrupt the main process.
+
+    That may be in the midst of saving. Without its entry in torch's table of workers, a dead one is found when
+    its batch is waited for, within 5 s.
+    """
+    if getattr(iterator, "_worker_pids_set", False):
+        torch._C._remove_worker_pids(id(iterator))
+        iterator._worker_pids_set = False
 
 
 def _ignore_interrupt(worker: int) -> None:

@@ -79,11 +79,13 @@ class FlatNested:
 
     Args:
         sources: what it reads; without all of them none of its blocks is computed.
+        is_complete: whether none of its sources can never be there.
         outputs: what it sends on.
         within: the nested nets around it, the outermost first.
     """
 
     sources: tuple[FlatSource, ...]
+    is_complete: bool
     outputs: tuple[FlatSource, ...]
     within: tuple[str, ...]
 
@@ -198,14 +200,14 @@ class _Flattening:
                 raise RequestError(Fault(address, "is not built: what it reads is not known yet"))
             found = [_resolve(net, prefix, source, scope) for source in block.sources]
             sources = tuple(source for source in found if source is not None)
+            is_complete = len(sources) == len(block.sources)
             path, exclude = prefix + name, excluded | block.exclude
             if isinstance(module, Structure):
                 inner = {key: source for key, source in zip(module.inputs, found, strict=False) if source is not None}
                 outputs = tuple(_sent(module, f"{path}/", source, inner) for source in _sends(module))
-                self.nested[path] = FlatNested(sources, outputs, within)
+                self.nested[path] = FlatNested(sources, is_complete, outputs, within)
                 self.dissolve(module, f"{path}/", inner, exclude, (*within, path))
             else:
-                is_complete = len(sources) == len(block.sources)
                 self.blocks[path] = _leaf(block, module, prefix, sources, is_complete, exclude, within)
 
 

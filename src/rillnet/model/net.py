@@ -446,8 +446,7 @@ class Net(Structure):
         if like is None:
             like = pick(next(iter(values.values())), None)
         dtype = like.dtype if like.is_floating_point() and signature.dtype.is_floating_point else signature.dtype
-        shape = (like.shape[0], *signature.shape) if signature.batched else signature.shape
-        return torch.zeros(shape, dtype=dtype, device=like.device)
+        return torch.zeros(signature.of_batch(like.shape[0]), dtype=dtype, device=like.device)
 
     def _given(self, positional: Sequence[Any], inputs: dict[str, Any]) -> dict[str, Any]:
         if len(positional) > len(self.inputs):

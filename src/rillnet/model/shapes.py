@@ -33,6 +33,7 @@ class Signature:
         shape: sizes without the batch.
         dtype: element type.
         batched: False for what has no batch, such as a loss.
+        batch_dim: where the batch stands in the tensor; not first in the hidden state of a recurrent layer.
 
     Example:
         >>> print(Signature((1, 28, 28), torch.float32))
@@ -42,11 +43,14 @@ class Signature:
     shape: tuple[int, ...]
     dtype: torch.dtype = torch.float32
     batched: bool = True
+    batch_dim: int = 0
 
     def __str__(self) -> str:
         text = "[" + ", ".join(map(str, self.shape)) + "]"
         if not self.batched:
             text += " for the whole batch"
+        elif self.batch_dim:
+            text += f" with the batch as dimension {self.batch_dim}"
         return text if self.dtype == torch.float32 else f"{text} {str(self.dtype).removeprefix('torch.')}"
 
     @classmethod
@@ -56,12 +60,26 @@ class Signature:
 
     def zeros(self, batch: int, device: torch.device | str | None = None) -> Tensor:
         """A tensor of zeros of this kind, for a batch of that many examples."""
-        shape = (batch, *self.shape) if self.batched else self.shape
-        return torch.zeros(shape, dtype=self.dtype, device=device)
+        return torch.zeros(self.of_batch(batch), dtype=self.dtype, device=device)
+
+    def of_batch(self, batch: int) -> tuple[int, ...]:
+        """The sizes of the whole tensor for a batch of that many examples."""
+        before, after = self.shape[: self.batch_dim], self.shape[self.batch_dim :]
+        return (*before, batch, *after) if self.batched else self.shape
 
 
 Output = Signature | tuple[Any, ...]
 """What a block returns: one signature, or a (nested) tuple of them."""
+
+
+def written(output: Output) -> str:
+    """An output in words, several ones in parentheses.
+
+    Example:
+        >>> written((Signature((3,)), (Signature((4,)),)))
+        '([3], ([4]))'
+    """
+    return "(" + ", ".join(map(written, output)) + ")" if isinstance(output, tuple) else str(output)
 
 
 def pick(output: Any, index: int | None) -> Any:
@@ -152,12 +170,16 @@ def _signatures(value: Any, batch: int) -> Output:
         return tuple(_signatures(item, batch) for item in value)
     if not isinstance(value, Tensor):
         raise TypeError(f"a block must return tensors, not {type(value).__name__}")
-    batched = value.dim() > 0 and value.shape[0] == batch
-    return Signature(tuple(value.shape[1:] if batched else value.shape), value.dtype, batched)
+    sizes = tuple(value.shape)
+    searched = sizes if batch == PROBE_BATCH else sizes[:1]  # no other size is likely to be the probe's
+    if batch not in searched:
+        return Signature(sizes, value.dtype, batched=False)
+    at = searched.index(batch)
+    return Signature(sizes[:at] + sizes[at + 1 :], value.dtype, batch_dim=at)
 
 
 def shape_error(address: str, kind: str, sources: Sequence[tuple[str, Output]], error: Exception) -> ShapeError:
     """The error for a block that cannot work on what it reads."""
-    read = ", ".join(f"{name} {output}" for name, output in sources) or "nothing"
+    read = ", ".join(f"{name} {written(output)}" for name, output in sources) or "nothing"
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return ShapeError(Fault(address, f"{kind} cannot work on {read}: {reason}"))

@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from rillnet.model.block import Block
 from rillnet.model.layers.function import Function
 from rillnet.model.net import Net
-from rillnet.model.shapes import Output, pick
+from rillnet.model.shapes import Output, pick, written
 
 _PROBE_BATCH = 2  # one example is too few for batch normalisation
 
@@ -116,7 +116,7 @@ def _rows(net: Net, prefix: str, depth: int, counted: _Counted) -> Iterator[Row]
     for name, block in net.blocks.items():
         module = net._modules[name]
         sources = ", ".join(str(source) for source in block.sources)
-        shape = "" if block.output is None else _text(block.output)
+        shape = "" if block.output is None else written(block.output)
         place = (sources, shape)
         if isinstance(module, Net):
             inner = list(_rows(module, f"{prefix}{name}/", depth + 1, counted))
@@ -136,7 +136,7 @@ def _work(module: nn.Module, sources: Sequence[Output], counted: _Counted) -> in
     """The multiply-adds of a block; for a layer of torch's, those of an equal one if it was counted before."""
     if not type(module).__module__.startswith("torch.nn.modules."):
         return multiply_adds(module, sources)
-    key = (repr(module), str([_text(source) for source in sources]))
+    key = (repr(module), str([written(source) for source in sources]))
     if key not in counted.work:
         counted.work[key] = multiply_adds(module, sources)
     return counted.work[key]
@@ -150,10 +150,6 @@ def _added(rows: Sequence[Row]) -> int | None:
 def _read(net: Net, block: Block) -> list[Output]:
     outputs = {**net.inputs, **{name: other.output for name, other in net.blocks.items() if other.output is not None}}
     return [pick(outputs[source.block], source.output) for source in block.sources if source.block in outputs]
-
-
-def _text(output: Output) -> str:
-    return "(" + ", ".join(map(_text, output)) + ")" if isinstance(output, tuple) else str(output)
 
 
 def multiply_adds(module: nn.Module, sources: Sequence[Output]) -> int | None:

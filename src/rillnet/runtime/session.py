@@ -77,8 +77,11 @@ class Assembly(Protocol):
     def build_trainer(self, session: Session) -> Trainer:
         """What drives the session."""
 
-    def open_record(self, root: Path, resume: bool) -> Record:
-        """The run directory: the one to go on with, or a new one."""
+    def find_record(self, root: Path) -> Record | None:
+        """The run directory to go on with, if there is one."""
+
+    def make_record(self, root: Path) -> Record:
+        """A new run directory."""
 
 
 class Session:
@@ -166,7 +169,7 @@ class Session:
     def record(self) -> Record | None:
         """The run directory, open for writing; None for a session that leaves no trace."""
         if self._record is None and self._wants_record:
-            self._record = self.experiment.open_record(self.root, resume=False)
+            self._record = self.experiment.make_record(self.root)
         return self._record
 
     @property
@@ -392,8 +395,10 @@ class Session:
         return path
 
     def go_on(self) -> None:
-        """Opens the run to be gone on with and returns to its newest complete checkpoint."""
-        self._record = self.experiment.open_record(self.root, resume=True)
+        """Opens the run to be gone on with, if there is one, and returns to its newest complete checkpoint."""
+        self._record = self.experiment.find_record(self.root)
+        if self._record is None:
+            return
         found, damaged = checkpoints.newest(self._record.directory.checkpoints)
         for text in damaged:
             self.say(f"{text}; going back to the checkpoint before")

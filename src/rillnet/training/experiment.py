@@ -138,6 +138,7 @@ class Experiment:
         blocks = net.blocks if net is not None else self.spec.net.blocks
         if self.spec.data is not None:
             faults += check_data(self.spec.data)
+        faults += _unsupported(self.spec)
         for name, spec in self.spec.learning.items():
             faults += _check_rule(spec, f"learning/{name}", blocks, self.trust)
         faults += self._check_run()
@@ -179,7 +180,7 @@ class Experiment:
         try:
             return Net.from_spec(self.spec.net, seed=self.spec.run.seed, device=device, trust=self.trust)
         except RequestError as error:
-            raise self._located(error) from error
+            raise self.located(error) from error
 
     def build_rollout(self, net: Net) -> Rollout:
         """The delay of every edge."""
@@ -204,7 +205,7 @@ class Experiment:
                 with trusting(self.trust):
                     rules[name] = RULES.build(spec, net, **taken)
             except RequestError as error:
-                raise self._located(error) from error
+                raise self.located(error) from error
         return rules
 
     def build_trainer(self, session: Session) -> Trainer:
@@ -220,17 +221,17 @@ class Experiment:
         """What the document computes, in one word; runs of equal documents can go on with each other."""
         return fingerprint(self.spec.model_dump(mode="json", by_alias=True))
 
-    def open_record(self, root: Path, resume: bool) -> Record:
-        """The run directory: this run's, the unfinished one of the same document, or a new one."""
-        if self.directory is not None:
-            return Record(self.directory)
-        mark = self.fingerprint
-        found = RunDirectory.unfinished(root, self.spec.experiment, mark) if resume else None
-        if found is None:
-            found = RunDirectory.create(root, self.spec.experiment, yaml.write(self.spec), mark)
-        return Record(found)
+    def find_record(self, root: Path) -> Record | None:
+        """The run directory to go on with: this run's, or that of an unfinished run of the same document."""
+        found = self.directory or RunDirectory.unfinished(root, self.spec.experiment, self.fingerprint)
+        return Record(found) if found is not None else None
 
-    def _located(self, error: RequestError) -> RequestError:
+    def make_record(self, root: Path) -> Record:
+        """A new run directory."""
+        return Record(RunDirectory.create(root, self.spec.experiment, yaml.write(self.spec), self.fingerprint))
+
+    def located(self, error: RequestError) -> RequestError:
+        """The same error with the file and line of each fault, where the experiment is a document's."""
         return RequestError(self.document.located(error.faults)) if self.document is not None else error
 
 
@@ -341,6 +342,16 @@ def _by_name(learning: Mapping[str, Any] | TypedSpec | None) -> dict[str, Any]:
     if isinstance(learning, TypedSpec) or isinstance(learning.get("type"), str):
         return {"main": learning}
     return dict(learning)
+
+
+def _unsupported(spec: ExperimentSpec) -> list[Fault]:
+    """What a document may say but this version does not do: told, never passed over."""
+    faults = []
+    if spec.placement and spec.placement != {"processes": 1}:
+        faults.append(Fault("placement", "is not supported by this version, which runs a net in one process"))
+    if spec.observe:
+        faults.append(Fault("observe", "is not supported by this version, which records metrics"))
+    return faults
 
 
 def _check_rule(spec: TypedSpec, address: str, blocks: Mapping[str, Any], trust: bool) -> list[Fault]:

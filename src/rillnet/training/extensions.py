@@ -13,11 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rillnet.errors import RunError
+from rillnet.errors import Fault, RequestError, RunError, suggest
 from rillnet.registry import Family
 from rillnet.runtime.health import first_nonfinite
 from rillnet.runtime.session import Session
-from rillnet.spec import CheckpointSpec, EarlyStoppingSpec, EvaluateSpec
+from rillnet.spec import CheckpointSpec, EarlyStoppingSpec, EvaluateSpec, Phase
+from rillnet.training.evaluation import watched_blocks
 from rillnet.training.improvement import Best, EarlyStopping
 from rillnet.training.triggers import Trigger, parse_trigger
 
@@ -35,6 +36,13 @@ class Extension:
     def __init__(self, name: str, trigger: str) -> None:
         self.name = name
         self.trigger: Trigger = parse_trigger(trigger, name)
+
+    def begin(self, session: Session) -> None:
+        """Finds out, before anything is written, whether it can do its work.
+
+        Raises:
+            RequestError: it cannot.
+        """
 
     def observe(self, session: Session, scalars: Mapping[str, Tensor]) -> None:
         """Sees the scalars of every step, on the device."""
@@ -158,10 +166,35 @@ class Evaluate(Extension):
         self.seconds = 0.0
         self._evaluated_at = -1
 
+    def begin(self, session: Session) -> None:
+        """Opens the data to evaluate on, and looks for the metrics that are asked for."""
+        phase = self._find_phase(session)
+        if phase is not None:
+            session.check_fields(phase)
+        known = watched_blocks(session.net, phase) if phase is not None else []
+        asked = {"run.checkpoint.best": self.best and self.best.metric}
+        asked["run.early_stopping.metric"] = self.stopping_spec and self.stopping_spec.metric
+        hint = f"known: {', '.join(known) or 'none'}"
+        faults = [
+            Fault(address, "is no metric of the evaluation", metric, hint=suggest(metric, known) or hint)
+            for address, metric in asked.items()
+            if metric is not None and metric not in known
+        ]
+        if faults:
+            raise RequestError(faults)
+
+    def _find_phase(self, session: Session) -> Phase | None:
+        """What is evaluated on, if anything is."""
+        if session.data is None or str(self.trigger) == "never":
+            return None
+        if self.phase is not None and self.phase not in session.data.phases:
+            rule = f"the data have no such phase, but {', '.join(session.data.phases)}"
+            raise RequestError(Fault("run.evaluate.phase", rule, self.phase))
+        return self.phase or session.data.evaluation_phase
+
     def __call__(self, session: Session) -> None:
         """Evaluates now."""
-        assert session.data is not None
-        phase = self.phase or session.data.evaluation_phase
+        phase = self._find_phase(session)
         if phase is None:
             return
         begun = time.perf_counter()
@@ -182,8 +215,7 @@ class Evaluate(Extension):
 
     def finish(self, session: Session) -> None:
         """Evaluates at the end, unless that was just done or there is nothing to evaluate on."""
-        has_data = session.data is not None and (self.phase or session.data.evaluation_phase) in session.data.phases
-        if has_data and self._evaluated_at != session.clock.step and str(self.trigger) != "never":
+        if self._evaluated_at != session.clock.step:
             self(session)
 
     def state(self) -> dict[str, Any]:

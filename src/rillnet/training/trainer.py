@@ -105,8 +105,10 @@ class Trainer:
 
     def _begin(self) -> None:
         session = self.session
-        record = session.record
+        for extension in self.extensions:
+            extension.begin(session)
         session.prepare()
+        record = session.record  # made only now, when nothing is wrong with the request
         if record is not None:
             if session.choice is not None:
                 record.keep_choice(session.choice)

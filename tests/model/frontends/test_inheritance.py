@@ -78,7 +78,10 @@ def test_a_ready_net_by_name() -> None:
 
     assert document.net().name == "lenet"
     assert document.experiment().net.blocks["conv1"].arguments["out_channels"] == 20
-    assert str(document.locate_address("net/conv1.out_channels")).endswith("nets/lenet.yaml:10")
+    place = document.locate_address("net/conv1.out_channels")
+    assert place is not None
+    assert place.file.endswith("nets/lenet.yaml")
+    assert "conv1:" in Path(place.file).read_text(encoding="utf-8").splitlines()[place.line - 1]
 
 
 def test_a_ready_net_changed() -> None:

@@ -125,7 +125,7 @@ def test_a_file_of_a_net_is_looked_for_where_the_command_is_given(tmp_path: Path
         ("run.epochs=three", "run.epochs: must be a whole number (got 'three')  [--set run.epochs=three]"),
         ("run.epochs.x=1", "run.epochs: has no 'x', as it is 3  [--set run.epochs.x=1]"),
         ("run.log={a: 1", "run.log: the mapping that opens on line 1 is not closed: `,` or `}` is expected here  [--set run.log={a: 1]"),
-        ("run.log={a: 1, a: 2}", "run.log.a: is given twice  [--set run.log={a: 1, a: 2}]"),
+        ("run={seed: 1, seed: 2}", "run.seed: is given twice  [--set run={seed: 1, seed: 2}]"),
         ("run.log=@x", "run.log: text that begins with @ stands in quotes  [--set run.log=@x]"),
         ("net.inputs.x.2=1", "net.inputs.x: is a list: 2 must be a position from 0 to 1  [--set net.inputs.x.2=1]"),
         ("net.inputs.x.y=1", "net.inputs.x: is a list: y must be a position from 0 to 1  [--set net.inputs.x.y=1]"),

@@ -48,8 +48,9 @@ def documents_in(folder: Path) -> list[str]:
 def _missing(path: Path) -> Fault:
     if not path.parent.is_dir():
         return Fault("", f"there is no file {str(path)!r}, as there is no folder {str(path.parent)!r}")
-    found = suggest(path.name, documents_in(path.parent))
-    return Fault("", f"there is no file {str(path)!r}", hint=found)
+    # Names are near each other by what stands before the suffix, which all documents share.
+    near = [name for name in documents_in(path.parent) if suggest(path.stem, [Path(name).stem])]
+    return Fault("", f"there is no file {str(path)!r}", hint=suggest(path.name, near))
 
 
 def _contents(folder: Path) -> str:

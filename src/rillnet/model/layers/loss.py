@@ -12,6 +12,9 @@ from torch.nn import functional
 from rillnet.model.layers.metrics import Metric
 
 
+_IGNORED = -100
+
+
 class Loss(Metric):
     """Base of losses: `total` over a batch, divided by how many terms count."""
 
@@ -19,14 +22,14 @@ class Loss(Metric):
         """The sum of the loss over the batch."""
         raise TypeError(f"{type(self).__name__} must define total")
 
-    def count(self, *inputs: Any, **named: Any) -> float:
+    def count(self, *inputs: Any, **named: Any) -> float | Tensor:
         """How many terms the total has; by default the first input's examples."""
         return float(inputs[0].shape[0])
 
     def statistics(self, *inputs: Any, **named: Any) -> Tensor:
         """[total, count], in float64."""
         total = self.total(*inputs).to(torch.float64)
-        return torch.stack([total, total.new_full((), self.count(*inputs))])
+        return torch.stack([total, torch.as_tensor(self.count(*inputs), dtype=total.dtype, device=total.device)])
 
     def value(self, statistics: Tensor) -> Tensor:
         """Total / count, as float32."""
@@ -63,9 +66,9 @@ class CrossEntropy(Loss):
         """The sum over all labels of the batch."""
         return functional.cross_entropy(scores_NC, label_N, label_smoothing=self.label_smoothing, reduction="sum")
 
-    def count(self, scores_NC: Tensor, label_N: Tensor) -> float:
-        """The number of labels: one per example, or one per pixel of it."""
-        return float(label_N.numel() if label_N.dtype == torch.int64 else scores_NC.shape[0])
+    def count(self, scores_NC: Tensor, label_N: Tensor) -> float | Tensor:
+        """The number of labels: one per example, or one per pixel of it; labels of -100 are not counted, as in torch."""
+        return (label_N != _IGNORED).sum() if label_N.dtype == torch.int64 else float(scores_NC.numel() // scores_NC.shape[1])
 
 
 class MeanSquaredError(Loss):

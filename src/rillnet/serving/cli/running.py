@@ -50,7 +50,10 @@ def run(
         before = None if fresh else newest_run(loaded, root)
         if before is not None and before.status == "finished":
             return _already_finished(terminal, before)
-        return _train(terminal, loaded, root, fresh)
+        try:
+            return _train(terminal, loaded, root, fresh)
+        except RequestError as error:
+            raise loaded.located(error) from error
 
 
 def _train(terminal: Terminal, experiment: Experiment, root: Path, fresh: bool) -> dict[str, Any]:

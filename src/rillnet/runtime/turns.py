@@ -1,0 +1,150 @@
+"""Turns of blocks carried out: one by one in Python, or as one compiled function."""
+
+from __future__ import annotations
+
+import itertools
+import types
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from rillnet.model.assembly import call_tied
+from rillnet.model.flat import part
+from rillnet.model.structure import Structure
+from rillnet.runtime.plan import ALWAYS, IN_TRAINING, Seeds, Turn
+
+_serial = itertools.count()
+
+
+class EagerTurns:
+    """Turns that are carried out one by one, as Python does.
+
+    Args:
+        net: the net, in which shared parameters are found.
+        turns: in order.
+    """
+
+    def __init__(self, net: Structure, turns: Sequence[Turn]) -> None:
+        self.net = net
+        self._plain = [(t.module, t.reads, t.result, t.parts, t.frees, t.ties, t.draws, t.path) for t in turns]
+
+    def __call__(self, values: list[Any], seeds: Seeds | None) -> None:
+        """Carries them out.
+
+        Args:
+            values: the registers; changed.
+            seeds: seeds of what blocks draw.
+        """
+        path = ""
+        reads: tuple[int, ...] = ()
+        try:
+            for module, reads, result, parts, frees, ties, draws, path in self._plain:  # noqa: B007
+                if seeds is not None and draws and (draws == ALWAYS or module.training):
+                    seed_generators(seeds(path))
+                if ties:
+                    values[result] = call_tied(self.net, module, ties, [values[register] for register in reads])
+                elif len(reads) == 1:
+                    values[result] = module(values[reads[0]])
+                else:
+                    values[result] = module(*[values[register] for register in reads])
+                for register, place in parts:
+                    values[register] = part(values[result], place)
+                for register in frees:
+                    values[register] = None
+        except Exception as error:
+            read = ", ".join(str(list(getattr(values[register], "shape", ["?"]))) for register in reads)
+            error.add_note(f"in {self.net.address}/{path}, which read {read or 'nothing'}")
+            raise
+
+
+class CompiledTurns:
+    """Turns that torch.compile makes one function of; Python takes over if it cannot.
+
+    Args:
+        net: the net, in which shared parameters are found.
+        turns: in order.
+        wanted: registers that are read after them.
+        backend: of torch.compile.
+    """
+
+    def __init__(self, net: Structure, turns: Sequence[Turn], wanted: set[int], backend: str) -> None:
+        written = [r for turn in turns for r in (turn.result, *(register for register, _ in turn.parts))]
+        self.entering = sorted({register for turn in turns for register in turn.reads} - set(written))
+        self.leaving = sorted(set(written) & wanted)
+        self.frees = sorted({register for turn in turns for register in turn.frees} - set(self.leaving))
+        self.refusal = ""
+        self._eager = EagerTurns(net, turns)
+        self._run = torch.compile(self._function(net, turns), fullgraph=True, backend=backend)
+
+    def _function(self, net: Structure, turns: Sequence[Turn]) -> Callable[[list[Any]], list[Any]]:
+        plain = [(t.module, t.reads, t.result, t.parts, t.ties) for t in turns]
+        entering, leaving = self.entering, self.leaving
+
+        def frame(entered: list[Any]) -> list[Any]:
+            values = dict(zip(entering, entered, strict=True))
+            for module, reads, result, parts, ties in plain:
+                read = [values[register] for register in reads]
+                values[result] = call_tied(net, module, ties, read) if ties else module(*read)
+                for register, place in parts:
+                    values[register] = part(values[result], place)
+            return [values[register] for register in leaving]
+
+        # torch keeps what it has compiled, and counts it, by code object: every frame function gets one of its own.
+        code = frame.__code__.replace(co_name=f"frame_{next(_serial)}")
+        return types.FunctionType(code, frame.__globals__, code.co_name, None, frame.__closure__)
+
+    def __call__(self, values: list[Any], seeds: Seeds | None) -> None:
+        """Carries them out.
+
+        Args:
+            values: the registers; changed.
+            seeds: seeds of what blocks draw; not used, as what draws is not compiled where there are seeds.
+        """
+        if self.refusal:
+            return self._eager(values, seeds)
+        try:
+            left = self._run([values[register] for register in self.entering])
+        except torch._dynamo.exc.TorchDynamoException as error:  # raised before anything has run
+            self._eager(values, seeds)
+            self.refusal = " ".join(str(error).split()[:40]) or type(error).__name__
+            return None
+        for register in self.frees:
+            values[register] = None
+        for register, value in zip(self.leaving, left, strict=True):
+            values[register] = value
+        return None
+
+
+def seed_generators(seed: int) -> None:
+    """Seeds the generators that blocks draw from, without waiting for a device."""
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed(seed)
+
+
+def divide(turns: Sequence[Turn], *, seeded: bool) -> list[tuple[list[Turn], str]]:
+    """Turns that can be compiled together, and those that cannot.
+
+    Args:
+        turns: of a frame, in order.
+        seeded: whether what blocks draw is seeded one by one.
+
+    Returns:
+        Runs of turns, each with the reason why it is left to Python, or with none.
+    """
+    found: list[tuple[list[Turn], str]] = []
+    for turn in turns:
+        draws = seeded and (turn.draws == ALWAYS or (turn.draws == IN_TRAINING and turn.module.training))
+        reason = "what it draws depends on its address and the frame only" if draws else ""
+        if found and found[-1][1] == reason and not reason:
+            found[-1][0].append(turn)
+        else:
+            found.append(([turn], reason))
+    return found
+
+
+def is_replaced(turns: Sequence[Turn], modules: Sequence[nn.Module]) -> bool:
+    """Whether any of the modules is another one by now."""
+    return any(turn.module is not module for turn, module in zip(turns, modules, strict=True))

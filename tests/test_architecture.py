@@ -157,7 +157,7 @@ def test_a_missing_library_is_told_with_the_extra_that_installs_it() -> None:
 
 def test_libraries_of_the_tests_are_declared() -> None:
     core, extras = declared()
-    known = core.union(*extras.values()) | set(sys.stdlib_module_names) | {"rillnet", "grimp", "importlinter"}
+    known = core.union(*extras.values()) | set(sys.stdlib_module_names) | {"rillnet", "tests", "grimp", "importlinter"}
     offenders = [
         f"{place(path, node)} imports {name}"
         for path in sorted(TESTS.rglob("*.py"))

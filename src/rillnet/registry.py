@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any, Generic, TypeVar
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
 from rillnet.errors import Fault, RequestError, suggest
 from rillnet.spec import TypedSpec
@@ -190,6 +190,8 @@ def value_rule(annotation: Any, value: Any) -> str:
         return ""
     try:
         _validate(adapter, value)
+    except PydanticUserError:  # likewise where a name in it is not defined
+        return ""
     except ValidationError as error:
         return " or ".join(dict.fromkeys(rule_of(dict(detail)) for detail in error.errors()))
     return ""
@@ -236,6 +238,7 @@ def rule_of(detail: Mapping[str, Any]) -> str:
     """One detail of a pydantic error in this project's words."""
     template = _RULES.get(str(detail["type"]))
     if template:
-        return template.format(**detail.get("ctx", {}))
+        bounds = {name: f"{x:g}" if isinstance(x, float) else x for name, x in detail.get("ctx", {}).items()}
+        return template.format(**bounds)
     message = str(detail["msg"]).removeprefix("Value error, ")
     return message[:1].lower() + message[1:]

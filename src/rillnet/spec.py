@@ -247,7 +247,9 @@ class BlockSpec(TypedSpec):
         document = {"type": dumped.pop("type")}
         if sources is not None:
             document["from"] = sources[0] if len(sources) == 1 else sources
-        document |= {key: value for key, value in dumped.items() if value not in (None, [], {})}
+        # An empty list of sources and an empty shape say something; other empty values are defaults.
+        says = {key: key in ("from", "shape") or value not in ([], {}) for key, value in dumped.items()}
+        document |= {key: value for key, value in dumped.items() if value is not None and says[key]}
         return {**document, **arguments}
 
 
@@ -472,6 +474,13 @@ class ExperimentSpec(Record):
     placement: dict[str, Any] = Field(default_factory=dict)
     observe: list[TypedSpec] = Field(default_factory=list)
     run: RunSpec = Field(default_factory=RunSpec)
+
+    @field_validator("learning", mode="before")
+    @classmethod
+    def _rules_have_names(cls, value: Any) -> Any:
+        if isinstance(value, Mapping) and isinstance(value.get("type"), str):
+            raise ValueError("must be learning rules by name, as in {main: {type: Backprop, ...}}")
+        return value
 
     @field_validator("experiment")
     @classmethod

@@ -43,6 +43,20 @@ class LearningRule(Protocol):
         """Sets what was saved; learning goes on as if it had not stopped."""
 
 
+@runtime_checkable
+class GradientRule(LearningRule, Protocol):
+    """A rule that goes back through the frame's graph, which a change of parameters by another rule would spoil."""
+
+    def gather(self, outputs: Mapping[str, Any], context: LearningContext, keep_graph: bool) -> None:
+        """Computes gradients, before any rule changes parameters; `learn` then uses them.
+
+        Args:
+            outputs: what the blocks sent, by name.
+            context: where the run is.
+            keep_graph: whether another rule goes back through the same graph.
+        """
+
+
 class LearningContext(Protocol):
     """Where a run is when a rule learns."""
 
@@ -61,6 +75,10 @@ class LearningContext(Protocol):
     @property
     def steps_per_epoch(self) -> int | None:
         """Steps of one pass over the data, None if it is not known."""
+
+    @property
+    def precision(self) -> str:
+        """What most of a frame is computed in: fp32, bf16, fp16 or fp64."""
 
 
 Observer = Callable[[Any], None]

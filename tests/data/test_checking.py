@@ -43,7 +43,7 @@ SPECS: list[tuple[dict[str, Any], list[str]]] = [
         [
             "data.augment.0.type: unknown transform (got 'Blur')",
             "data.augment.1.size: must be at least 1 or must be a list (got 0)",
-            "data.augment.2.p: must be less than or equal to 1 (got 2)",
+            "data.augment.2.p: must be at most 1.0 (got 2)",
         ],
     ),
     (
@@ -114,6 +114,6 @@ def test_faults_of_settings_come_together() -> None:
 
     assert str(raised.value).splitlines() == [
         "data.batch_size: must be at least 1 (got 0)",
-        "data.validation: must be a whole number or must be less than 1 (got 1.5)",
+        "data.validation: must be a whole number of examples, or a fraction of them below 1 (got 1.5)",
         "data.shufle: unknown key (got True)",
     ]

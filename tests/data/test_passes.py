@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader, IterableDataset, RandomSampler, TensorDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset, RandomSampler, TensorDataset
 
 from rillnet.data.passes import Passes
 from rillnet.errors import DataError, RequestError
@@ -140,10 +140,20 @@ def test_samplers_are_told_the_epoch() -> None:
     assert sampler.epoch == 3
 
 
-def test_only_a_loader_that_keeps_its_workers_shares_them() -> None:
-    assert not Passes(examples).shares_workers
-    assert not Passes(DataLoader(DATASET)).shares_workers
-    assert Passes(DataLoader(DATASET, num_workers=1, persistent_workers=True)).shares_workers
+class Drawing(Dataset[Any]):
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        return torch.rand(()), index
+
+
+@pytest.mark.parametrize("persistent", [False, True])
+def test_random_transforms_in_workers_are_repeated(persistent: bool) -> None:
+    passes = Passes(DataLoader(Drawing(), batch_size=2, num_workers=1, persistent_workers=persistent))
+    first, again, other = ([b["image"].tolist() for b in passes.begin(2, seed=seed)] for seed in (1, 1, 2))
+
+    assert first == again != other
 
 
 def test_an_iterator_cannot_be_gone_through_twice() -> None:

@@ -106,7 +106,7 @@ def test_a_pass_ends_when_another_begins() -> None:
 @pytest.mark.slow
 def test_a_killed_worker_is_told_when_its_batch_is_waited_for() -> None:
     stream = WorkerStream(Process(), 1)
-    read = stream.batches(requests(98))
+    read = stream.batches(requests(97))
     next(read)
     time.sleep(0.5)  # a signal of the death would come now
 

@@ -31,7 +31,9 @@ def test_arguments_come_by_name() -> None:
 
 
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
-    with pytest.raises(AttributeError, match=re.escape("module 'rillnet' has no attribute 'Conv2D'; did you mean 'Conv2d'?")):
+    with pytest.raises(
+        AttributeError, match=re.escape("module 'rillnet' has no attribute 'Conv2D'; did you mean 'Conv2d'?")
+    ):
         _ = rn.Conv2D
 
 

@@ -13,7 +13,10 @@ from rillnet.model.graph import Edge, ZeroDelayCycleError, frame_order, reachabl
 def acyclic(draw: st.DrawFn) -> dict[str, list[str]]:
     """What each node reads, in any order of the nodes."""
     names = draw(st.permutations([f"n{i}" for i in range(draw(st.integers(1, 9)))]))
-    sources = {name: draw(st.lists(st.sampled_from(names[:i]), max_size=3) if i else st.just([])) for i, name in enumerate(names)}
+    sources = {
+        name: draw(st.lists(st.sampled_from(names[:i]), max_size=3) if i else st.just([]))
+        for i, name in enumerate(names)
+    }
     return {name: sources[name] for name in draw(st.permutations(names))}
 
 

@@ -121,9 +121,7 @@ def test_cifar_resnet_count_from_the_formula_of_the_paper(depth: int, n: int) ->
     def layer(sources: int, out: int) -> int:
         return sources * out * 9 + 2 * out
 
-    stages = sum(
-        layer(before, out) + (2 * n - 1) * layer(out, out) for before, out in ((16, 16), (16, 32), (32, 64))
-    )
+    stages = sum(layer(before, out) + (2 * n - 1) * layer(out, out) for before, out in ((16, 16), (16, 32), (32, 64)))
 
     assert layer(3, 16) + stages + 64 * 10 + 10 == PUBLISHED[f"resnet{depth}_cifar"][0]
 

@@ -167,3 +167,10 @@ def test_shape_errors_name_the_block_and_its_sources(
     sources: list[tuple[str, Output]], error: Exception, message: str
 ) -> None:
     assert str(shape_error("net/c", "Conv2d", sources, error)) == message
+
+
+def test_a_lazy_layer_takes_its_sizes_from_what_it_reads() -> None:
+    layer = nn.LazyLinear(3)
+
+    assert infer(layer, [Signature((4,))]) == Signature((3,))
+    assert layer.weight.shape == (3, 4)

@@ -74,7 +74,7 @@ class ArrayExamples:
         self, tensors: Mapping[str, Tensor], scale: Collection[str] | None = None, address: str = "data"
     ) -> None:
         self.tensors = dict(tensors)
-        _check_lengths(self.tensors, address)
+        check_lengths(self.tensors, address)
         self._scaled = scaled_fields(self.tensors, scale)
         for name in self._scaled:
             if name not in self.tensors or self.tensors[name].dtype is not torch.uint8:
@@ -95,7 +95,12 @@ class ArrayExamples:
         }
 
 
-def _check_lengths(tensors: Mapping[str, Tensor], address: str) -> None:
+def check_lengths(tensors: Mapping[str, Tensor], address: str) -> None:
+    """Checks that there are examples, and equally many in every field.
+
+    Raises:
+        DataError: there are none, or fields differ.
+    """
     if not tensors:
         raise DataError(f"{address}: has no fields")
     for name, value in tensors.items():

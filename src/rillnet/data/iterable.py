@@ -57,8 +57,6 @@ class PassesFeed(Feed):
     def once(self) -> Iterator[Batch]:
         """One pass over all examples, for an evaluation."""
         seed = derive(self.policy.seed, "data", self.policy.phase, "once")
-        if self._passes.shares_workers:
-            self._open = None
         for number, fields in enumerate(self._passes.begin(self.policy.batch_size, 0, seed)):
             prepared = self.policy.transform(fields, 0, number, augment=False)
             yield Batch(prepared, size_of(fields), self.epoch, number)

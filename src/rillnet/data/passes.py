@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from rillnet.data.conversion import FieldKind, for_net, kind_for_net, scaled_fields
+from rillnet.data.examples import check_lengths
 from rillnet.data.isolation import isolated
 from rillnet.data.items import named, stacked
 from rillnet.errors import DataError, RequestError
@@ -18,10 +19,9 @@ from rillnet.random import derive
 class Passes:
     """An iterable of examples or of batches, gone through once per epoch in its own order.
 
-    Each pass, and each batch of it, starts from seeded global generators (Python, NumPy, torch), and so
-    does the order of a `DataLoader` that shuffles: a pass is the same whenever it is repeated. A
-    `DataLoader` with `persistent_workers` keeps random state in its workers from one pass to the next; random
-    transforms there are repeated only from the first epoch on.
+    Each pass, and each batch of it, starts from seeded global generators (Python, NumPy, torch), and so does
+    the order of a `DataLoader` that shuffles: a pass is the same whenever it is repeated. That is why the
+    workers of a `DataLoader` are started for each pass, even if they are to be persistent.
 
     Args:
         source: an iterable that begins anew each time, or a function that makes one.
@@ -50,11 +50,6 @@ class Passes:
         self.source, self.names, self.address, self.length = source, tuple(names), address, length
         self.batched = isinstance(source, DataLoader) if batched is None else batched
         self._counted: tuple[int, int] | None = None
-
-    @property
-    def shares_workers(self) -> bool:
-        """Whether a second pass ends the first one."""
-        return isinstance(self.source, DataLoader) and self.source.persistent_workers
 
     def fields(self) -> dict[str, FieldKind]:
         """Shape of one example and element type by field; the first item is read to know them."""
@@ -93,7 +88,7 @@ class Passes:
 
     def _next_batch(self, items: Iterator[Any], number: int, read: int, size: int) -> dict[str, Tensor] | None:
         if self.batched:
-            return next((named(item, self.names, f"{self.address}[{number}]") for item in items), None)
+            return self._checked(next(items, None), f"{self.address}[{number}]")
         examples: list[dict[str, Tensor]] = []
         for item in items:
             examples.append(named(item, self.names, f"{self.address}[{read + len(examples)}]"))
@@ -101,9 +96,17 @@ class Passes:
                 break
         return stacked(examples, range(read, read + len(examples)), self.address) if examples else None
 
+    def _checked(self, item: Any, address: str) -> dict[str, Tensor] | None:
+        if item is None:
+            return None
+        batch = named(item, self.names, address)
+        check_lengths(batch, address)
+        return batch
+
     def _tell_epoch(self, epoch: int, seed: int) -> None:
         if not isinstance(self.source, DataLoader):
             return
+        self.source._iterator = None  # persistent workers would go on with the random state of an earlier pass
         if self.source.generator is not None:
             self.source.generator.manual_seed(seed)
         for sampler in (self.source.sampler, self.source.batch_sampler):

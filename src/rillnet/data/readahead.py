@@ -61,7 +61,7 @@ class WorkerStream:
                 batch = next(self._iterator)
             except StopIteration:
                 return
-            except RuntimeError as error:
+            except (RuntimeError, OSError, EOFError) as error:  # what torch raises for a worker that is gone
                 self.close()
                 raise RunError(f"data: a process that reads examples ended: {error}") from error
             if isinstance(batch, DataError):

@@ -41,7 +41,7 @@ def count_acyclic(nodes: Iterable[str], edges: Iterable[tuple[str, str]]) -> int
     for source, target in pairs:
         wires.setdefault(source, []).append((target, 0))
     total = 1
-    part_of = {}
+    part_of: dict[str, int] = {}
     for number, members in enumerate(components(nodes, wires)):
         part_of |= dict.fromkeys(members, number)
     inside: dict[int, dict[tuple[str, str], Ways]] = {}
@@ -60,7 +60,9 @@ def _count_part(ways: dict[tuple[str, str], Ways]) -> int:
     factor = _fold(ways)
     left = sorted({node for edge in ways for node in edge})
     if len(left) > MOST_NODES:
-        rule = f"{len(left)} blocks read each other, from {left[0]!r} to {left[-1]!r}; at most {MOST_NODES} can be counted"
+        rule = (
+            f"{len(left)} blocks read each other, from {left[0]!r} to {left[-1]!r}; at most {MOST_NODES} can be counted"
+        )
         raise RequestError(f"valid patterns: {rule}")
     return factor * _count_left(left, ways)
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Literal, cast
+from dataclasses import dataclass
+from typing import Annotated, Any, cast
 
 from pydantic import Field
 from torch import nn
@@ -115,18 +116,41 @@ def _deep_tuples(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 # --- rules that torch's constructors do not check -----------------------------------------------
 
-_AtLeast1 = Annotated[int, Field(ge=1)] | list[Annotated[int, Field(ge=1)]] | tuple[Annotated[int, Field(ge=1)], ...]
-_AtLeast0 = Annotated[int, Field(ge=0)] | list[Annotated[int, Field(ge=0)]] | tuple[Annotated[int, Field(ge=0)], ...]
+
+@dataclass(frozen=True, slots=True)
+class _Sizes:
+    """One whole number, or one for each dimension.
+
+    Args:
+        least: what each must be at least.
+        words: what may stand instead.
+        is_optional: whether null may.
+    """
+
+    least: int
+    words: tuple[str, ...] = ()
+    is_optional: bool = False
+
+    def broken_by(self, value: Any) -> str:
+        """The rule that a value breaks, or nothing."""
+        if (value is None and self.is_optional) or (isinstance(value, str) and value in self.words):
+            return ""
+        if isinstance(value, str) and self.words:
+            return "must be a whole number or " + " or ".join(map(repr, self.words))
+        items = value if isinstance(value, list | tuple) else [value]
+        return next(filter(None, (value_rule(Annotated[int, Field(ge=self.least)], item) for item in items)), "")
+
+
 _Count = Annotated[int, Field(ge=1)]
 _Share = Annotated[float, Field(ge=0, le=1)]
 _Positive = Annotated[float, Field(gt=0)]
 
 _ARGUMENT_RULES: dict[str, Any] = {
-    "kernel_size": _AtLeast1,
-    "stride": _AtLeast1 | None,
-    "dilation": _AtLeast1,
-    "padding": _AtLeast0 | Literal["same", "valid"],
-    "output_padding": _AtLeast0,
+    "kernel_size": _Sizes(1),
+    "stride": _Sizes(1, is_optional=True),
+    "dilation": _Sizes(1),
+    "padding": _Sizes(0, ("same", "valid")),
+    "output_padding": _Sizes(0),
     "in_channels": _Count,
     "out_channels": _Count,
     "in_features": _Count,
@@ -169,16 +193,11 @@ def check_block(spec: BlockSpec, address: str, *, trust: bool = True) -> list[Fa
     for name, value in spec.arguments.items():
         if name not in known or name not in _ARGUMENT_RULES or (name == "p" and spec.type in _P_IS_A_NORM):
             continue
-        rule = _simplest(value_rule(_ARGUMENT_RULES[name], value))
+        known_rule = _ARGUMENT_RULES[name]
+        rule = known_rule.broken_by(value) if isinstance(known_rule, _Sizes) else value_rule(known_rule, value)
         if rule:
             faults.append(Fault(f"{address}.{name}", rule, value))
     return faults
-
-
-def _simplest(rule: str) -> str:
-    """Of the rules of a number-or-list argument, the one about the number."""
-    alternatives = [part for part in rule.split(" or ") if part not in ("must be a list", "must be null")]
-    return alternatives[0] if alternatives else rule
 
 
 def signature_arguments(module: nn.Module) -> BlockSpec | None:

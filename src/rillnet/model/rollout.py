@@ -285,7 +285,7 @@ class Rollout:
         return wires
 
     def path_delays(self, a: str, b: str) -> list[int]:
-        """How many frames what `a` sends takes to `b`, over every simple path, smallest first; empty if none leads there.
+        """How many frames what `a` sends takes to `b` over each simple path, smallest first; empty if there is none.
 
         Args:
             a: an input, a block, or a nested net (its first output).

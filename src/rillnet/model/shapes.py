@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn.parameter import is_lazy
 
 from rillnet.errors import Fault, ShapeError
 from rillnet.spec import InputSpec
@@ -101,27 +102,43 @@ def infer(module: nn.Module, sources: Sequence[Output]) -> Output:
     Raises:
         Exception: whatever the module raises on inputs of these shapes.
     """
-    on_meta = all(tensor.is_meta for tensor in [*module.parameters(), *module.buffers()])
+    tensors = [*module.parameters(), *module.buffers()]
+    if any(is_lazy(tensor) for tensor in tensors):  # a lazy layer takes its sizes from a first call
+        module(*(_tensors(source, _REAL_BATCH, _device_of(module)) for source in sources))
+        tensors = [*module.parameters(), *module.buffers()]
+    on_meta = all(tensor.is_meta for tensor in tensors)
     if on_meta and type(module).__module__.startswith(("torch.nn", "rillnet.")):
         inputs = [_tensors(source, PROBE_BATCH, "meta") for source in sources]
         with torch.no_grad(), torch.device("meta"):
-            return _signatures(_sent(module, inputs), PROBE_BATCH)
+            return _signatures(_sent(module, inputs, {}), PROBE_BATCH)
     try:
-        with _unlogged(), FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
+        with _unlogged(), FakeTensorMode(allow_non_fake_inputs=True) as mode, torch.no_grad():
             inputs = [_tensors(source, PROBE_BATCH, _device_of(module)) for source in sources]
-            return _signatures(_sent(module, inputs), PROBE_BATCH)
+            return _signatures(_sent(module, inputs, _without_values(module, mode)), PROBE_BATCH)
     except Exception as error:  # whatever the user's forward raised: only what needs values is tried with values
-        if not _needs_values(error) or on_meta:
+        if not _needs_values(error) or (on_meta and tensors):
             raise
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         inputs = [_tensors(source, _REAL_BATCH, _device_of(module)) for source in sources]
-        return _signatures(_sent(module, inputs), _REAL_BATCH)
+        buffers = {name: buffer.clone() for name, buffer in module.named_buffers()}
+        return _signatures(_sent(module, inputs, buffers), _REAL_BATCH)
 
 
-def _sent(module: nn.Module, inputs: Sequence[Any]) -> Any:
-    """What a module returns, of a net what it sends on as a block of another."""
-    returned = module(*inputs)
-    return module.sent(returned) if callable(getattr(module, "sent", None)) else returned
+def _sent(module: nn.Module, inputs: Sequence[Any], tensors: dict[str, Tensor]) -> Any:
+    """What a module returns with these parameters and buffers; of a net, what it sends on as a block of another."""
+    returned = torch.func.functional_call(module, tensors, tuple(inputs)) if tensors else module(*inputs)
+    send: Any = getattr(module, "sent", None)
+    return send(returned) if callable(send) else returned
+
+
+def _without_values(module: nn.Module, mode: FakeTensorMode) -> dict[str, Tensor]:
+    """The parameters and buffers of a module as tensors that have a shape and no values."""
+    named = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    device = _device_of(module)
+    return {
+        name: torch.empty_like(tensor, device=device) if tensor.is_meta else mode.from_tensor(tensor)
+        for name, tensor in named.items()
+    }
 
 
 @contextlib.contextmanager

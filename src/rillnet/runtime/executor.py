@@ -21,10 +21,9 @@ from rillnet.model.net import Net, Outputs
 from rillnet.model.rollout import Rollout
 from rillnet.random import derive
 from rillnet.runtime.program import Program
+from rillnet.runtime.state import State, detach_state
 from rillnet.spec import ExecutionSpec, Phase
-from rillnet.types import LearningContext, LearningRule
-
-State = dict[str, Tensor]
+from rillnet.types import GradientRule, LearningContext, LearningRule
 
 _AUTOCAST: dict[str, torch.dtype] = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -37,6 +36,7 @@ class Context:
     epoch: float = 0.0
     total_steps: int | None = None
     steps_per_epoch: int | None = None
+    precision: str = "fp32"
 
 
 def find_device(name: str) -> torch.device:
@@ -87,12 +87,11 @@ class Executor:
     ) -> None:
         self.net, self.rollout, self.rules = net, rollout, dict(rules)
         self.execution, self.precision, self.seed = execution, precision, seed
-        self.device = next((p.device for p in net.parameters()), torch.device("cpu"))
+        self.device = next((p.device for p in net.parameters()), net.device)
         self.state: State | None = None
         self._programs: dict[tuple[str, tuple[str, ...]], Program] = {}
-        if execution.threads is not None and execution.threads != torch.get_num_threads():
-            torch.set_num_threads(execution.threads)
-        self._watched = tuple(name for name, module in net.leaves() if isinstance(module, Metric))
+        gathering = [rule for rule in self.rules.values() if isinstance(rule, GradientRule)]
+        self._gathering = gathering if len(self.rules) > 1 else []
 
     def program(self, phase: Phase, outputs: Sequence[str]) -> Program:
         """The frame function that computes these outputs in a phase; made once."""
@@ -103,14 +102,16 @@ class Executor:
         return self._programs[key]
 
     @functools.cached_property
-    def _training_outputs(self) -> tuple[str, ...]:
-        wanted = [name for rule in self.rules.values() for name in rule.reads]
-        watched = [name for name in self._watched if "train" not in self._excluded(name)]
-        return tuple(dict.fromkeys([*wanted, *watched]))
-
-    def _excluded(self, name: str) -> frozenset[str]:
-        block = self.net.blocks.get(name.split("/")[0])
-        return block.exclude if block is not None else frozenset()
+    def _training(self) -> Program:
+        """What a training frame computes: what the rules read, and metrics that are not left out of it."""
+        read = [name for rule in self.rules.values() for name in rule.reads]
+        flat = self.rollout.flat
+        watched = [
+            name
+            for name, block in flat.blocks.items()
+            if isinstance(flat.module(name), Metric) and "train" not in block.exclude
+        ]
+        return self.program("train", tuple(dict.fromkeys([*read, *watched])))
 
     def learn(self, fields: Mapping[str, Tensor], context: LearningContext) -> dict[str, Tensor]:
         """One training frame, after which every rule has learned.
@@ -124,40 +125,55 @@ class Executor:
         """
         if not self.net.training or self.net.phase != "train":
             self.net.set_phase("train")
-        self._seed_frame(context.step)
-        program = self.program("train", self._training_outputs)
-        with self._autocast():
-            outputs, state = program(
-                self.place(fields), self._carried(fields), frame_seed=self._block_seed(context.step)
-            )
-        self.state = {key: tensor.detach() for key, tensor in state.items()}
-        scalars = {
-            name: outputs[name].detach()
-            for name in self._training_outputs
-            if isinstance(outputs.get(name), Tensor) and outputs[name].numel() == 1
-        }
-        for rule in self.rules.values():
-            scalars.update(rule.learn(outputs, context))
+        program = self._training
+        with threads(self.execution.threads):
+            self._seed_frame(context.step)
+            placed = self.place(fields)
+            with self._autocast():
+                outputs, state = program(
+                    placed, self._carried(program, placed), frame_seed=self._block_seed(context.step)
+                )
+            self.state = detach_state(state)
+            scalars = {
+                name: value.detach()
+                for name, value in outputs.items()
+                if isinstance(value, Tensor) and value.numel() == 1
+            }
+            for number, gathering in enumerate(self._gathering, start=1):
+                gathering.gather(outputs, context, keep_graph=number < len(self._gathering))
+            for rule in self.rules.values():
+                scalars.update(rule.learn(outputs, context))
         return scalars
 
-    @torch.no_grad()
     def evaluate(self, fields: Mapping[str, Tensor], outputs: Sequence[str], phase: Phase, index: int) -> Outputs:
         """One frame without learning, from a state of zeros.
 
         Args:
             fields: the inputs of the net, by name.
             outputs: what is wanted.
-            phase: val or test.
+            phase: train, val or test.
             index: which frame of the evaluation, for what is drawn at random.
         """
-        if self.net.training or self.net.phase != phase:
+        return self.look(fields, outputs, phase, index, None)[0]
+
+    @torch.no_grad()
+    def look(
+        self, fields: Mapping[str, Tensor], outputs: Sequence[str], phase: Phase, index: int, state: State | None
+    ) -> tuple[Outputs, State]:
+        """One frame without learning.
+
+        Args:
+            fields: the inputs of the net, by name.
+            outputs: what is wanted.
+            phase: train, val or test.
+            index: which frame, for what is drawn at random.
+            state: what the frame before left; zeros if None.
+        """
+        if self.net.phase != phase or self.net.training != (phase == "train"):
             self.net.set_phase(phase)
-        program = self.program(phase, outputs)
-        self._seed_frame(index, phase)
-        with self._autocast():
-            placed = self.place(fields)
-            sent, _ = program(placed, program.initial_state(_batch(placed)))
-        return sent
+        with threads(self.execution.threads), self._autocast():
+            self._seed_frame(index, phase)
+            return self.program(phase, outputs)(self.place(fields), state)
 
     def place(self, fields: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The fields that are inputs of the net, on its device, in its precision and memory format."""
@@ -173,10 +189,9 @@ class Executor:
             placed[name] = tensor
         return placed
 
-    def _carried(self, fields: Mapping[str, Tensor]) -> State:
+    def _carried(self, program: Program, fields: Mapping[str, Tensor]) -> State:
         """The state that the last frame left, or zeros where the number of streams has changed."""
-        batch = _batch(fields)
-        program = self.program("train", self._training_outputs)
+        batch = next((tensor.shape[0] for tensor in fields.values() if tensor.dim()), 1)
         if self.state is None or any(tensor.shape[0] != batch for tensor in self.state.values() if tensor.dim()):
             self.state = program.initial_state(batch)
         return self.state
@@ -196,16 +211,14 @@ class Executor:
         return lambda block: derive(self.seed, "block", block, step)
 
 
-def _batch(fields: Mapping[str, Tensor]) -> int:
-    return next((tensor.shape[0] for tensor in fields.values() if tensor.dim()), 1)
-
-
 @contextlib.contextmanager
 def threads(count: int | None) -> Iterator[None]:
-    """Runs a passage with another number of threads."""
+    """Runs a passage with another number of threads, which torch keeps for the whole process."""
     before = torch.get_num_threads()
-    if count is not None:
-        torch.set_num_threads(count)
+    if count is None or count == before:
+        yield
+        return
+    torch.set_num_threads(count)
     try:
         yield
     finally:

@@ -1,22 +1,28 @@
-"""Where numbers cease to be finite: the parameter, or the first block of a frame."""
+"""Where numbers cease to be finite: the data, a parameter, or the first block of a frame."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from rillnet.data.batch import Batch
 from rillnet.data.feed import Feed
+from rillnet.errors import RunError
 from rillnet.model.net import Net
+from rillnet.runtime.clock import Clock
 from rillnet.runtime.executor import Executor
+
+_ADVICE = "lower the learning rate, clip the gradient, or look at the data"
 
 
 class Running(Protocol):
     """What is looked at: a session."""
 
     net: Net
+    clock: Clock
 
     @property
     def executor(self) -> Executor:
@@ -27,27 +33,79 @@ class Running(Protocol):
         """What its batches come from."""
 
 
-@torch.no_grad()
-def first_nonfinite(session: Running) -> str:
-    """The first thing that is not finite, in frame order: a parameter, an input, or a block's output.
+def loss_error(session: Running, name: str, value: float, step: int) -> RunError:
+    """The error of a loss that is no longer a finite number.
 
     Args:
-        session: whose next batch is run through the net once more; nothing is learned.
+        session: whose loss; the step's batch is run through the net once more, and nothing is learned.
+        name: the loss's block.
+        value: what it sent.
+        step: the first step in which it did.
+    """
+    where = first_nonfinite(session, step)
+    return RunError(f"net/{name}: is {value} in step {step}: {where}; {_ADVICE}; the checkpoint before is intact")
+
+
+def check_parameters(parameters: Mapping[str, Tensor], step: int) -> None:
+    """Looks at all parameters, waiting for the device once.
+
+    Args:
+        parameters: by address.
+        step: steps done.
+
+    Raises:
+        RunError: one holds NaN or infinity.
+    """
+    floating = {address: tensor for address, tensor in parameters.items() if tensor.is_floating_point()}
+    if not floating:
+        return
+    # the sum of finite numbers may overflow, so it only tells where a closer look is needed
+    sums = torch.stack([tensor.detach().sum(dtype=torch.float32) for tensor in floating.values()])
+    if bool(torch.isfinite(sums).all()):
+        return
+    for address, tensor in floating.items():
+        if _is_bad(tensor):
+            raise RunError(
+                f"{address}: holds NaN or infinity after step {step}, which is not saved; {_ADVICE}; "
+                "the checkpoint before is intact"
+            )
+
+
+def first_nonfinite(session: Running, step: int) -> str:
+    """The first thing that is not finite: the data of a step, a parameter, or in frame order a block's output.
+
+    Args:
+        session: whose step; its batch is run through the net once more, and nothing is learned.
+        step: counted from 1.
 
     Returns:
-        A sentence's part: "net/conv1/weight has held NaN or infinity ..."
+        A sentence's part: "the parameter net/conv1/weight holds NaN or infinity".
     """
-    for address, tensor in session.net.state_by_address().items():
+    batch = _batch_of(session.feed, step)
+    for name, tensor in batch.fields.items():
         if _is_bad(tensor):
+            return f"the data send NaN or infinity as {name!r} in batch {batch.index + 1} of epoch {batch.epoch + 1}"
+    for address, parameter in session.net.parameters_by_address().items():
+        if _is_bad(parameter):
             return f"the parameter {address} holds NaN or infinity"
-    fields = session.executor.place(session.feed.peek().fields)
-    for name, tensor in fields.items():
-        if _is_bad(tensor):
-            return f"the data send NaN or infinity as {name!r}"
-    for name, value in session.net(**fields).items():
-        if name not in fields and any(_is_bad(tensor) for tensor in _tensors(value)):
+    executor = session.executor
+    names = executor.rollout.order()
+    sent = executor.evaluate(batch.fields, names, "train", step - 1)
+    for name in names:
+        if any(_is_bad(tensor) for tensor in _tensors(sent.get(name))):
             return f"the first block to send NaN or infinity is net/{name}"
-    return "all parameters and the next batch's outputs are finite again"
+    return "with the parameters of now, all that its batch makes is finite"
+
+
+def _batch_of(feed: Feed, step: int) -> Batch:
+    """The batch that a step learned from."""
+    here = feed.state()
+    epoch, number = divmod(step - 1, feed.batches_per_epoch)
+    feed.seek({"epoch": epoch, "batch": number})
+    try:
+        return feed.peek()
+    finally:
+        feed.seek(here)
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:

@@ -7,10 +7,10 @@ of it that is read, and for what is read of earlier frames. Nothing about the gr
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
 from rillnet.model.flat import FlatBlock, FlatNet, FlatSource, Place, outputs_of, part
@@ -94,6 +94,17 @@ class Plan:
     outputs: tuple[tuple[str, Assembled], ...]
     pushes: tuple[tuple[str, int], ...]
     moves: tuple[tuple[str, str], ...]
+
+    def kept(self) -> set[int]:
+        """Registers that are read after the frame."""
+        return {r for _, r in self.pushes} | {r for _, assembled in self.outputs for r in _flatten(assembled)}
+
+
+class Copy(nn.Module):
+    """Copies what a block that works in place reads, where that is a part of the state."""
+
+    def forward(self, tensor: Tensor) -> Tensor:
+        return tensor.clone()
 
 
 def needed_by(
@@ -214,6 +225,11 @@ class _Registers:
                 self.parts.setdefault(source.block, []).append((self.by_source[source], source.place))
         return self.by_source[source]
 
+    def spare(self) -> int:
+        """A register that stands for no source."""
+        self.size += 1
+        return self.size - 1
+
 
 def _keys_of(flat: FlatNet, source: FlatSource) -> Assembled:
     """The state's key of a delayed tensor, or a tuple of keys where a block sends a tuple."""
@@ -227,7 +243,11 @@ def _keys_of(flat: FlatNet, source: FlatSource) -> Assembled:
 
 
 def make_plan(
-    rollout: Rollout, wanted: Mapping[str, Sequence[FlatSource]] | None, slots: Sequence[Slot], phase: str, given: Sequence[str]
+    rollout: Rollout,
+    wanted: Mapping[str, Sequence[FlatSource]] | None,
+    slots: Sequence[Slot],
+    phase: str,
+    given: Sequence[str],
 ) -> Plan:
     """Plans one frame.
 
@@ -248,15 +268,32 @@ def make_plan(
     results = {name: registers.of(FlatSource(name)) for name in computed}
     outputs = _outputs_of(wanted if wanted is not None else top_level(flat, given), there, registers)
     pushes, moves = _successors(slots, names, registers)
-    kept = {register for _, register in pushes} | {r for _, assembled in outputs for r in _flatten(assembled)}
-    frees = _last_reads(computed, reads, results, registers, kept)
+    copied = _copies(flat, computed, reads, {*registers.fetches, *(register for _, register in pushes)}, registers)
+    draft = Plan(registers.size, inputs, tuple(registers.fetches.items()), (), outputs, pushes, moves)
+    frees = _last_reads(computed, reads, results, registers, draft.kept())
     turns = []
     for name in computed:
         block, module = flat.blocks[name], flat.module(name)
-        parts = tuple(registers.parts.get(name, ()))
-        turns.append(Turn(name, module, reads[name], results[name], parts, frees[name], block.ties, draws_of(module)))
-    fetches = tuple(registers.fetches.items())
-    return Plan(registers.size, inputs, fetches, tuple(turns), outputs, pushes, moves)
+        turns += [Turn(name, Copy(), (r,), copy, (), (), (), NEVER) for r, copy in copied.get(name, {}).items()]
+        arguments = tuple(copied.get(name, {}).get(register, register) for register in reads[name])
+        parts, freed = tuple(registers.parts.get(name, ())), (*frees[name], *copied.get(name, {}).values())
+        turns.append(Turn(name, module, arguments, results[name], parts, freed, block.ties, draws_of(module)))
+    return replace(draft, turns=tuple(turns))
+
+
+def _copies(
+    flat: FlatNet,
+    computed: Sequence[str],
+    reads: Mapping[str, tuple[int, ...]],
+    kept: Collection[int],
+    registers: _Registers,
+) -> dict[str, dict[int, int]]:
+    """For blocks that change what they read: copies of what belongs to a state, by the register."""
+    found: dict[str, dict[int, int]] = {}
+    for name in computed:
+        if any(getattr(module, "inplace", False) for module in flat.module(name).modules()):
+            found[name] = {r: registers.spare() for r in dict.fromkeys(reads[name]) if r in kept}
+    return found
 
 
 def top_level(flat: FlatNet, given: Iterable[str]) -> dict[str, Sequence[FlatSource]]:
@@ -301,7 +338,7 @@ def _last_reads(
     registers: _Registers,
     kept: Collection[int],
 ) -> dict[str, tuple[int, ...]]:
-    """For each block, the registers that nothing reads after it; those of results and their parts that nothing reads at all too."""
+    """For each block, the registers that nothing reads after it, among them those that nothing reads at all."""
     last: dict[int, str] = {}
     for name in computed:
         written = [results[name], *(register for register, _ in registers.parts.get(name, ()))]

@@ -9,12 +9,12 @@ from typing import Any
 from torch import Tensor, nn
 
 from rillnet.errors import AddressError, Fault, RequestError, ShapeError, suggest
-from rillnet.model.flat import FlatSource, outputs_of
+from rillnet.model.flat import outputs_of
 from rillnet.model.net import Net, Outputs
 from rillnet.model.rollout import Rollout
 from rillnet.runtime.plan import Assembled, Plan, Seeds, Slot, make_plan, needed_by, slots_of, top_level
 from rillnet.runtime.state import State, reset_streams, zero_state
-from rillnet.runtime.turns import CompiledTurns, EagerTurns, divide
+from rillnet.runtime.turns import CompiledTurns, EagerTurns, carry_out
 from rillnet.spec import PHASES
 
 
@@ -51,9 +51,6 @@ class Program:
         compile: `on` compiles the frame when it is first run; what torch cannot compile is left to Python.
         backend: of torch.compile.
 
-    Attributes:
-        report: for each block that has run, how: `eager`, `compiled`, or `eager` with the reason.
-
     Raises:
         RequestError: the rollout is not valid, or an output is unknown.
 
@@ -86,11 +83,9 @@ class Program:
         self.rollout.order()
         self.flat = self.rollout.flat
         self.outputs = None if outputs is None else tuple(outputs)
-        self.report: dict[str, str] = {}
         self._wanted = None if outputs is None else {name: self.flat.sent_by(name) for name in outputs}
         self._slots = self._find_slots()
         self._prepared: dict[tuple[str, tuple[str, ...], bool, bool], _Prepared] = {}
-        self._compiled: list[tuple[tuple[str, ...], CompiledTurns]] = []
 
     def _find_slots(self) -> list[Slot]:
         every = {*self.flat.inputs, *self.flat.blocks}
@@ -202,13 +197,68 @@ class Program:
             if name not in self.flat.inputs and name not in self.flat.blocks:
                 raise AddressError(Fault(f"{self.net.address}/{name}", "unknown input", hint=suggest(name, known)))
         plan = make_plan(self.rollout, self._wanted, self._slots, phase, given)
-        parts: list[EagerTurns | CompiledTurns] = []
-        for turns, reason in divide(plan.turns, seeded=seeded) if self.compile == "on" else [(plan.turns, "asked")]:
-            names = tuple(turn.path for turn in turns)
-            if reason:
-                parts.append(EagerTurns(self.net, turns))
-                self.report |= dict.fromkeys(names, "eager" if reason == "asked" else f"eager: {reason}")
-                continue
-            after = plan.turns[plan.turns.index(turns[-1]) + 1 :]
-            ...
-        return _Prepared(plan, tuple(parts), *self._held(plan))
+        if self.compile == "on":
+            parts = carry_out(self.net, plan.turns, plan.kept(), self.backend, seeded=seeded)
+        else:
+            parts = [EagerTurns(self.net, plan.turns)]
+        holders = self._holders(plan)
+        return _Prepared(plan, tuple(parts), holders, [held[name] for held, name in holders])
+
+    def _holders(self, plan: Plan) -> list[tuple[dict[str, nn.Module | None], str]]:
+        """Where the modules of a plan, and the nets around them, are registered."""
+        found: dict[str, tuple[dict[str, nn.Module | None], str]] = {}
+        for turn in plan.turns:
+            holder: nn.Module = self.net
+            for name in turn.path.split("/"):
+                found[f"{id(holder)}/{name}"] = (holder._modules, name)
+                holder = holder.get_submodule(name)
+        return list(found.values())
+
+    @property
+    def report(self) -> dict[str, str]:
+        """For each block that has run, how: `compiled`, `eager`, or `eager` with the reason."""
+        return {
+            name: how
+            for prepared in self._prepared.values()
+            for part in prepared.parts
+            for name, how in part.report.items()
+        }
+
+    # --- checking -----------------------------------------------------------------------------
+
+    def _checked(self, inputs: Mapping[str, Tensor], state: Mapping[str, Tensor] | None) -> Mapping[str, Tensor]:
+        """The state, zeros if there is none."""
+        streams = next((tensor.shape[0] for tensor in inputs.values() if tensor.dim()), 1)
+        if state is None:
+            return self.initial_state(streams)
+        for slot in self._slots:
+            first = state.get(slot.key(1))
+            if first is None:
+                hint = "take it from initial_state, or from the frame before"
+                raise RequestError(Fault("state", f"is not one of this program: {slot.key(1)!r} is missing", hint=hint))
+            if slot.signature.batched:
+                if first.shape[0] != streams:
+                    rule = f"has {first.shape[0]} streams, the inputs have {streams}"
+                    raise RequestError(Fault("state", rule, hint="a batch of another size needs a state of its own"))
+                break
+        return state
+
+    def _explain(self, inputs: Mapping[str, Tensor], error: Exception) -> None:
+        """Raises an error that names the inputs that are not of the shape that the net declares, if there are any."""
+        faults = []
+        for name, tensor in inputs.items():
+            output = self.flat.inputs.get(name)
+            for _, signature in outputs_of(output) if output is not None else ():
+                if signature.batched and tuple(tensor.shape[1:]) != signature.shape:
+                    rule = f"takes {list(signature.shape)} for each example"
+                    faults.append(Fault(f"{self.net.address}/{name}", rule, list(tensor.shape)))
+        if faults:
+            raise ShapeError(faults) from error
+
+
+def _fetch(state: Mapping[str, Tensor], keys: Assembled) -> Any:
+    return state[keys] if isinstance(keys, str) else tuple(_fetch(state, key) for key in keys)
+
+
+def _assemble(values: Sequence[Any], registers: Assembled) -> Any:
+    return values[registers] if isinstance(registers, int) else tuple(_assemble(values, r) for r in registers)

@@ -26,7 +26,7 @@ def zero_state(slots: Iterable[Slot], batch: int, device: torch.device | None, d
         device: where the tensors go.
         dtype: of those that are floating point; None is as inferred.
     """
-    state = {}
+    state: State = {}
     for slot in slots:
         signature = slot.signature
         shape = (batch, *signature.shape) if signature.batched else signature.shape

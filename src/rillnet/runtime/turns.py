@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import itertools
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import torch
-from torch import nn
 
 from rillnet.model.assembly import call_tied
 from rillnet.model.flat import part
@@ -24,10 +23,13 @@ class EagerTurns:
     Args:
         net: the net, in which shared parameters are found.
         turns: in order.
+        reason: why they are not compiled, where it was asked for.
     """
 
-    def __init__(self, net: Structure, turns: Sequence[Turn]) -> None:
+    def __init__(self, net: Structure, turns: Sequence[Turn], reason: str = "") -> None:
         self.net = net
+        how = f"eager: {reason}" if reason else "eager"
+        self.report: dict[str, str] = dict.fromkeys((turn.path for turn in turns), how)
         self._plain = [(t.module, t.reads, t.result, t.parts, t.frees, t.ties, t.draws, t.path) for t in turns]
 
     def __call__(self, values: list[Any], seeds: Seeds | None) -> None:
@@ -40,7 +42,7 @@ class EagerTurns:
         path = ""
         reads: tuple[int, ...] = ()
         try:
-            for module, reads, result, parts, frees, ties, draws, path in self._plain:  # noqa: B007
+            for module, reads, result, parts, frees, ties, draws, path in self._plain:  # noqa: B007, RUF100
                 if seeds is not None and draws and (draws == ALWAYS or module.training):
                     seed_generators(seeds(path))
                 if ties:
@@ -53,7 +55,7 @@ class EagerTurns:
                     values[register] = part(values[result], place)
                 for register in frees:
                     values[register] = None
-        except Exception as error:
+        except Exception as error:  # any error of a foreign forward goes on as it is, with the block's address
             read = ", ".join(str(list(getattr(values[register], "shape", ["?"]))) for register in reads)
             error.add_note(f"in {self.net.address}/{path}, which read {read or 'nothing'}")
             raise
@@ -69,14 +71,20 @@ class CompiledTurns:
         backend: of torch.compile.
     """
 
-    def __init__(self, net: Structure, turns: Sequence[Turn], wanted: set[int], backend: str) -> None:
-        written = [r for turn in turns for r in (turn.result, *(register for register, _ in turn.parts))]
-        self.entering = sorted({register for turn in turns for register in turn.reads} - set(written))
-        self.leaving = sorted(set(written) & wanted)
-        self.frees = sorted({register for turn in turns for register in turn.frees} - set(self.leaving))
+    def __init__(self, net: Structure, turns: Sequence[Turn], wanted: Collection[int], backend: str) -> None:
+        written = {r for turn in turns for r in (turn.result, *(register for register, _ in turn.parts))}
+        self.entering = sorted({register for turn in turns for register in turn.reads} - written)
+        self.leaving = sorted(written.intersection(wanted))
+        self.frees = sorted({register for turn in turns for register in turn.frees}.difference(self.leaving))
         self.refusal = ""
+        self._paths = [turn.path for turn in turns]
         self._eager = EagerTurns(net, turns)
         self._run = torch.compile(self._function(net, turns), fullgraph=True, backend=backend)
+
+    @property
+    def report(self) -> dict[str, str]:
+        """For each block how it is run."""
+        return dict.fromkeys(self._paths, f"eager: {self.refusal}" if self.refusal else "compiled")
 
     def _function(self, net: Structure, turns: Sequence[Turn]) -> Callable[[list[Any]], list[Any]]:
         plain = [(t.module, t.reads, t.result, t.parts, t.ties) for t in turns]
@@ -100,7 +108,7 @@ class CompiledTurns:
 
         Args:
             values: the registers; changed.
-            seeds: seeds of what blocks draw; not used, as what draws is not compiled where there are seeds.
+            seeds: not used, as what draws by address is not compiled.
         """
         if self.refusal:
             return self._eager(values, seeds)
@@ -120,7 +128,7 @@ class CompiledTurns:
 def seed_generators(seed: int) -> None:
     """Seeds the generators that blocks draw from, without waiting for a device."""
     torch.default_generator.manual_seed(seed)
-    if torch.cuda.is_initialized():
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.cuda.manual_seed(seed)
 
 
@@ -145,6 +153,22 @@ def divide(turns: Sequence[Turn], *, seeded: bool) -> list[tuple[list[Turn], str
     return found
 
 
-def is_replaced(turns: Sequence[Turn], modules: Sequence[nn.Module]) -> bool:
-    """Whether any of the modules is another one by now."""
-    return any(turn.module is not module for turn, module in zip(turns, modules, strict=True))
+def carry_out(
+    net: Structure, turns: Sequence[Turn], wanted: Collection[int], backend: str, *, seeded: bool
+) -> list[EagerTurns | CompiledTurns]:
+    """Turns as functions, compiled where they can be.
+
+    Args:
+        net: the net.
+        turns: of a frame, in order.
+        wanted: registers that are read after the frame.
+        backend: of torch.compile.
+        seeded: whether what blocks draw is seeded one by one.
+    """
+    found: list[EagerTurns | CompiledTurns] = []
+    done = 0
+    for run, reason in divide(turns, seeded=seeded):
+        done += len(run)
+        later = {register for turn in turns[done:] for register in turn.reads}
+        found.append(EagerTurns(net, run, reason) if reason else CompiledTurns(net, run, {*wanted, *later}, backend))
+    return found

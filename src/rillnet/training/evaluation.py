@@ -2,43 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from rillnet.errors import Fault, RequestError, suggest
+from rillnet.model.flat import FlatNet, FlatSource, part
 from rillnet.model.layers.metrics import Metric
-from rillnet.model.net import Net
-from rillnet.model.shapes import Signature, pick
+from rillnet.model.shapes import Signature
 from rillnet.runtime.session import Session
 from rillnet.spec import Phase
+
+PHASES: tuple[Phase, ...] = ("val", "test")
+"""What is evaluated on."""
+
+_HALF = (torch.bfloat16, torch.float16)
 
 
 @dataclass
 class _Watched:
-    """A metric block of the net and what its batches have added up to."""
+    """A block that sends one number for a batch, and what its batches have added up to."""
 
     name: str
-    metric: Metric | None
-    sources: list[tuple[str, int | None]]
+    module: nn.Module
+    sources: Sequence[FlatSource] = ()
     total: Tensor | None = None
 
+    @property
+    def reads(self) -> list[str]:
+        """What of a frame it is told from: what a metric reads, or else what the block sends."""
+        return [source.block for source in self.sources] or [self.name]
+
     def add(self, values: Mapping[str, Any], size: int) -> None:
-        if self.metric is not None:
-            read = [pick(values[block], output) for block, output in self.sources]
-            statistics = self.metric.statistics(*read).to(torch.float64)
-        else:  # any other block that sends one number for a batch: its mean over examples
+        if self.sources and isinstance(self.module, Metric):
+            read = [_whole(part(values[source.block], source.place)) for source in self.sources]
+            statistics = self.module.statistics(*read).to(torch.float64)
+        elif getattr(self.module, "reduction", None) == "sum":
+            statistics = values[self.name].detach().to(torch.float64)
+        else:  # the mean over batches, each weighted by its examples
             value = values[self.name].detach().to(torch.float64)
             statistics = torch.stack([value * size, value.new_full((), float(size))])
         self.total = statistics if self.total is None else self.total + statistics
 
     def value(self) -> float:
         assert self.total is not None
-        if self.metric is not None:
-            return float(self.metric.value(self.total))
-        return float(self.total[0] / self.total[1])
+        if self.sources and isinstance(self.module, Metric):
+            return float(self.module.value(self.total))
+        return float(self.total[0] / self.total[1]) if self.total.dim() else float(self.total)
 
 
 @dataclass(frozen=True)
@@ -48,7 +61,7 @@ class Evaluation:
     Args:
         phase: val or test.
         examples: how many were evaluated, each once.
-        metrics: by name of the metric's block.
+        metrics: by name of the metric's block, `res1/penalty` for one in a nested net.
     """
 
     phase: Phase
@@ -56,11 +69,11 @@ class Evaluation:
     metrics: dict[str, float] = field(default_factory=dict)
 
 
-def watched_blocks(net: Net, phase: Phase) -> list[str]:
-    """The blocks whose output is one number for a batch: losses and metrics."""
+def watched_blocks(flat: FlatNet, phase: Phase) -> list[str]:
+    """The blocks whose output is one number for a batch: losses and metrics, those of nested nets by their paths."""
     return [
         name
-        for name, block in net.blocks.items()
+        for name, block in flat.blocks.items()
         if phase not in block.exclude
         and isinstance(block.output, Signature)
         and not block.output.batched
@@ -68,37 +81,55 @@ def watched_blocks(net: Net, phase: Phase) -> list[str]:
     ]
 
 
-def evaluate(session: Session, phase: Phase) -> Evaluation:
+def check_phase(phase: str | None, there: Sequence[str], address: str = "phase") -> list[Fault]:
+    """Why a phase cannot be evaluated; nothing if it can.
+
+    Args:
+        phase: what is asked for; None is whatever there is.
+        there: the phases that there are examples of.
+        address: where the phase is asked for.
+    """
+    known = [name for name in PHASES if name in there]
+    if not known:
+        hint = "hold out some training examples with data.validation"
+        return [Fault("data", f"has no val or test phase to evaluate on, but {', '.join(there)}", hint=hint)]
+    if phase is None or phase in known:
+        return []
+    if phase in PHASES:
+        return [Fault("data", f"has no {phase} phase, but {', '.join(there)}")]
+    return [Fault(address, "must be val or test", phase, hint=suggest(phase, PHASES))]
+
+
+def evaluate(session: Session, phase: Phase | None = None) -> Evaluation:
     """The metrics of a session's net over all examples of a phase.
 
     Args:
         session: whose net, data and executor are used; learning is not disturbed.
-        phase: val or test.
+        phase: val or test; None is val where there is such data.
 
     Raises:
-        RequestError: the data have no such phase.
+        RequestError: the data have no such phase, or the net has no metric.
     """
-    assert session.data is not None
-    net = session.net
+    data, flat = session.data, session.rollout.flat
+    if data is None:
+        raise RequestError(Fault("data", "is required to evaluate; give the experiment a source"))
+    faults = check_phase(phase, data.phases)
+    if faults:
+        raise RequestError(faults)
+    phase = phase or data.evaluation_phase
+    assert phase is not None
     session.check_fields(phase)
-    watched = []
-    for name in watched_blocks(net, phase):
-        module = net[name]
-        metric = module if isinstance(module, Metric) else None
-        watched.append(_Watched(name, metric, [(s.block, s.output) for s in net.blocks[name].sources]))
-    wanted = [
-        block
-        for one in watched
-        for block in ([source for source, _ in one.sources] if one.metric is not None else [one.name])
-        if block not in net.inputs
-    ]
-    outputs = tuple(dict.fromkeys(wanted))
-    feed = session.data.feed(phase)
+    watched = [_watched(session, name) for name in watched_blocks(flat, phase)]
+    if not watched:
+        rule = f"has no loss and no metric in the {phase} phase, so there is nothing to evaluate"
+        raise RequestError(Fault("net", rule))
+    outputs = tuple(dict.fromkeys(n for one in watched for n in one.reads if n not in flat.inputs))
     examples = 0
+    feed = data.feed(phase)
     try:
         for index, batch in enumerate(feed.once()):
-            sent = session.executor.evaluate(batch.fields, outputs, phase, index)
-            values = {**session.executor.place(batch.fields), **sent}
+            placed = session.executor.place(batch.fields)
+            values = placed | session.executor.evaluate(placed, outputs, phase, index)
             with torch.no_grad():
                 for one in watched:
                     one.add(values, batch.size)
@@ -106,3 +137,16 @@ def evaluate(session: Session, phase: Phase) -> Evaluation:
     finally:
         feed.close()
     return Evaluation(phase, examples, {one.name: one.value() for one in watched})
+
+
+def _watched(session: Session, name: str) -> _Watched:
+    flat = session.rollout.flat
+    sources = session.rollout.sources(name)
+    # what is read of earlier frames is in the state only, so such a metric is told from what it sends
+    is_exact = isinstance(flat.module(name), Metric) and not any(source.delay for source in sources)
+    return _Watched(name, flat.module(name), sources if is_exact else ())
+
+
+def _whole(value: Any) -> Any:
+    """Sums of many numbers need more digits than autocast leaves."""
+    return value.float() if isinstance(value, Tensor) and value.dtype in _HALF else value

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 
 from rillnet.data import Data, check_data, open_data
 from rillnet.errors import Fault, RequestError, suggest
@@ -271,7 +273,11 @@ def load(
         return Run.open(found, trust=trust)
     if set(found.values) <= {"net"}:
         return _load_net(found, trust)
-    return Experiment.from_spec(found.experiment(), trust=trust, document=found)
+    try:
+        spec = found.experiment()
+    except RequestError as error:
+        raise RequestError(found.ordered([*error.faults, *_faults_besides(found, error.faults, trust)])) from error
+    return Experiment.from_spec(spec, trust=trust, document=found)
 
 
 def find(path: str | Path, overrides: Sequence[str] = (), *, root: str | Path = "runs") -> Document | RunDirectory:
@@ -301,6 +307,24 @@ def find(path: str | Path, overrides: Sequence[str] = (), *, root: str | Path = 
         known = [*ready_nets(), *(run.name for run in RunDirectory.all_in(Path(root)))]
         rule = f"there is no document, ready net or run {text!r}"
         raise RequestError(Fault("", rule, hint=suggest(text, known))) from error
+
+
+def _faults_besides(document: Document, told: Sequence[Fault], trust: bool) -> list[Fault]:
+    """What else is wrong with a document, in the sections whose records are right, so that one pass tells all."""
+    wrong = {re.split(r"[./]", fault.address)[0] for fault in told}
+    if "" in wrong:
+        return []
+    sections = {key: value for key, value in document.values.items() if key not in wrong}
+    try:
+        Experiment.from_spec(ExperimentSpec.model_validate({"net": {}, **sections}), trust=trust, document=document)
+    except ValidationError:
+        return []
+    except RequestError as error:
+        if "net" not in wrong:
+            return error.faults
+        # without its blocks nothing can be said of the edges and losses of the net
+        return [f for f in error.faults if not f.address.startswith(("net", "rollout")) and f.rule != "unknown block"]
+    return []
 
 
 def _load_net(document: Document, trust: bool) -> Net:

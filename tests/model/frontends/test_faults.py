@@ -29,8 +29,15 @@ def run(**values: Any) -> dict[str, Any]:
         (run(execution={"compil": True}), "run.execution.compil: unknown key; did you mean 'compile'?"),
         (run(execution={"threads": 0}), "run.execution.threads: must be at least 1 (got 0)"),
         (run(early_stopping={}), "run.early_stopping.metric: is required"),
-        ({"net": {}, "rollout": "Streaming"}, "rollout: must be 'sequential' or 'streaming', or a whole number (got 'Streaming'); did you mean 'streaming'?"),
-        ({"net": {}, "rollout": {"default": 0.5}}, "rollout.default: must be 'sequential' or 'streaming', or a whole number (got 0.5)"),
+        (
+            {"net": {}, "rollout": "Streaming"},
+            "rollout: must be 'sequential' or 'streaming', or a whole number (got 'Streaming'); "
+            "did you mean 'streaming'?",
+        ),
+        (
+            {"net": {}, "rollout": {"default": 0.5}},
+            "rollout.default: must be 'sequential' or 'streaming', or a whole number (got 0.5)",
+        ),
     ],
 )
 def test_a_union_gives_one_fault(values: Any, message: str) -> None:

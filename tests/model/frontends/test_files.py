@@ -51,7 +51,9 @@ def test_a_folder_is_no_document(tmp_path: Path) -> None:
 def test_a_file_within_a_file_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").touch()
 
-    assert message_of(tmp_path / "a.yaml" / "b.yaml").startswith(f"'{tmp_path}/a.yaml/b.yaml' cannot be read: not a dir")
+    assert message_of(tmp_path / "a.yaml" / "b.yaml").startswith(
+        f"'{tmp_path}/a.yaml/b.yaml' cannot be read: not a dir"
+    )
 
 
 def test_other_encodings_are_refused_with_the_line(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ Write = Callable[[str, str], Path]
 NET = "net: {inputs: {x: [3]}, blocks: {a: ReLU, b: {type: Linear, out_features: 2}}}\n"
 
 
-@pytest.fixture()
+@pytest.fixture
 def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
     """Writes a file of the working directory, which is empty at first."""
     monkeypatch.chdir(tmp_path)
@@ -62,7 +62,11 @@ def test_names_start_at_the_folder_of_the_file_that_has_them(write: Write) -> No
     write("shared/base.yaml", "extends: net.yaml\nrun: {epochs: 1}\n")
     own = write("mine/own.yaml", "extends: ../shared/base.yaml\n")
 
-    assert [str(file) for file in read(own).files] == ["mine/own.yaml", "mine/../shared/base.yaml", "mine/../shared/net.yaml"]
+    assert [str(file) for file in read(own).files] == [
+        "mine/own.yaml",
+        "mine/../shared/base.yaml",
+        "mine/../shared/net.yaml",
+    ]
 
 
 def test_two_bases_may_have_one_base(write: Write) -> None:
@@ -85,7 +89,9 @@ def test_a_ready_net_by_name() -> None:
 
 
 def test_a_ready_net_changed() -> None:
-    document = read_text("net: {extends: lenet, blocks: {relu1: {type: Tanh}, fc1: {out_features: 30}, accuracy: null}}")
+    document = read_text(
+        "net: {extends: lenet, blocks: {relu1: {type: Tanh}, fc1: {out_features: 30}, accuracy: null}}"
+    )
 
     blocks = document.net().blocks
     assert blocks["relu1"].type == "Tanh"
@@ -174,7 +180,9 @@ def test_faults(write: Write, text: str, message: str) -> None:
 
 
 def test_all_ready_nets_are_named_where_none_is_near() -> None:
-    with pytest.raises(RequestError, match=r"\(got 'zebra'\); known: alexnet, googlenet, lenet, mlp, .*vgg_a  \[<text>:1\]"):
+    with pytest.raises(
+        RequestError, match=r"\(got 'zebra'\); known: alexnet, googlenet, lenet, mlp, .*vgg_a  \[<text>:1\]"
+    ):
         read_text("net: zebra")
 
 

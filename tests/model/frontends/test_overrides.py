@@ -34,7 +34,11 @@ run: {epochs: 3}
         ("net.blocks.b.out_features=8", ("net", "blocks", "b", "out_features"), 8),
         ("net/u/c.bias=false", ("net", "blocks", "u", "blocks", "c", "bias"), False),
         ("net.blocks.a.inplace=true", ("net", "blocks", "a"), {"type": "ReLU", "inplace": True}),
-        ("net/b.share.weight.transpose=true", ("net", "blocks", "b", "share", "weight"), {"of": "a.weight", "transpose": True}),
+        (
+            "net/b.share.weight.transpose=true",
+            ("net", "blocks", "b", "share", "weight"),
+            {"of": "a.weight", "transpose": True},
+        ),
         ("net.inputs.x.1=5", ("net", "inputs", "x"), [3, 5]),
         ("net.inputs.x=[7, 7]", ("net", "inputs", "x"), [7, 7]),
         ("data.prepare[0].factor=2", ("data", "prepare"), [{"type": "Rescale", "factor": 2}]),
@@ -105,7 +109,9 @@ def test_a_net_can_be_laid_under_the_one_there_is() -> None:
     assert net.blocks["fc1"].arguments["out_features"] == 30
 
 
-def test_a_file_of_a_net_is_looked_for_where_the_command_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_of_a_net_is_looked_for_where_the_command_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     Path("own.yaml").write_text("net: {name: own, blocks: {a: ReLU}}")
     Path("folder").mkdir()
@@ -124,13 +130,20 @@ def test_a_file_of_a_net_is_looked_for_where_the_command_is_given(tmp_path: Path
         ("rnu.epochs=3", "rnu: unknown key; did you mean 'run'?  [--set rnu.epochs=3]"),
         ("run.epochs=three", "run.epochs: must be a whole number (got 'three')  [--set run.epochs=three]"),
         ("run.epochs.x=1", "run.epochs: has no 'x', as it is 3  [--set run.epochs.x=1]"),
-        ("run.log={a: 1", "run.log: the mapping that opens on line 1 is not closed: `,` or `}` is expected here  [--set run.log={a: 1]"),
+        (
+            "run.log={a: 1",
+            "run.log: the mapping that opens on line 1 is not closed: `,` or `}` is expected here  "
+            "[--set run.log={a: 1]",
+        ),
         ("run={seed: 1, seed: 2}", "run.seed: is given twice  [--set run={seed: 1, seed: 2}]"),
         ("run.log=@x", "run.log: text that begins with @ stands in quotes  [--set run.log=@x]"),
         ("net.inputs.x.2=1", "net.inputs.x: is a list: 2 must be a position from 0 to 1  [--set net.inputs.x.2=1]"),
         ("net.inputs.x.y=1", "net.inputs.x: is a list: y must be a position from 0 to 1  [--set net.inputs.x.y=1]"),
         ("extends=x.yaml", "extends: can be given in a document only  [--set extends=x.yaml]"),
-        ("net=lenett", "net: there is no ready net of this name (got 'lenett'); did you mean 'lenet'?  [--set net=lenett]"),
+        (
+            "net=lenett",
+            "net: there is no ready net of this name (got 'lenett'); did you mean 'lenet'?  [--set net=lenett]",
+        ),
     ],
 )
 def test_faults(override: str, message: str) -> None:

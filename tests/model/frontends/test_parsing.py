@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,9 +20,8 @@ PARSERS = {
 
 
 @pytest.fixture(params=list(PARSERS), autouse=True)
-def _parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parsing, "Parser", PARSERS[request.param])
-    yield
 
 
 def message_of(text: str) -> str:
@@ -90,7 +88,10 @@ def test_aliases_stand_for_what_their_anchors_hold() -> None:
         ("a: {null: 1}", ["a: a key must be text: put null in quotes  [x.yaml:1]"]),
         ("? [a]\n: 1", ["a key must be text, not a list or a mapping  [x.yaml:1]"]),
         ("?\n: 1", ["a key is missing before ':'  [x.yaml:1]"]),
-        ("a: &x {b: 1}\nc: {<<: *x}", ["c.<<: merge keys are not YAML 1.2; repeat the keys, or use `extends`  [x.yaml:2]"]),
+        (
+            "a: &x {b: 1}\nc: {<<: *x}",
+            ["c.<<: merge keys are not YAML 1.2; repeat the keys, or use `extends`  [x.yaml:2]"],
+        ),
         ("a: &x [*x]", ["a.0: a list or mapping cannot hold an alias to itself  [x.yaml:1]"]),
         ("a: " + "1" * 5000, ["a: a whole number of 5,000 digits is too long  [x.yaml:1]"]),
         ("on: 1\n'1': 2\n\"<<\": 3", []),
@@ -106,7 +107,12 @@ def test_faults_of_keys_tags_and_numbers(text: str, messages: list[str]) -> None
         ("a:\n\t- 1", "a tab cannot indent: use spaces  [x.yaml:2]"),
         ("a: @x", "text that begins with @ stands in quotes  [x.yaml:1]"),
         ("a: `x`", "text that begins with ` stands in quotes  [x.yaml:1]"),
-        ("a: *x, b", "*x refers to an anchor that does not exist; text that begins with * stands in quotes  [x.yaml:1]"),
+        (
+            "a: *x, b",
+            "*x refers to an anchor that does not exist; text that begins with * stands in quotes  [x.yaml:1]",
+        ),
+        ("a: */b", "text that begins with * stands in quotes  [x.yaml:1]"),
+        ("a: &, b", "text that begins with & stands in quotes  [x.yaml:1]"),
         ("a: b: c", "a ':' is not expected here: check the indentation, or put the text in quotes  [x.yaml:1]"),
         ("a: 1\n  b: 2", "a ':' is not expected here: check the indentation, or put the text in quotes  [x.yaml:2]"),
         ("a: 1\nkey\nb: 1", "this line is neither `key: value` nor a part of the value above it  [x.yaml:2]"),

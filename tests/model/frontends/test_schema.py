@@ -83,7 +83,9 @@ def test_known_types_of_blocks_are_offered_and_others_marked() -> None:
     def errors(block: Any) -> list[Any]:
         return list(validator.iter_errors({"net": {"blocks": {"a": block}}}))
 
-    assert errors("ReLU") == errors({"type": "Linear"}) == errors("package.module:Block") == errors({"bias": True}) == []
+    assert (
+        errors("ReLU") == errors({"type": "Linear"}) == errors("package.module:Block") == errors({"bias": True}) == []
+    )
     assert errors("ReLu")
     assert errors({"type": "linear"})
     assert errors({"blocks": {"b": "linear"}})
@@ -113,7 +115,10 @@ def test_what_keys_mean_stands_with_them() -> None:
     definitions = schema()["$defs"]
 
     assert definitions["DataSpec"]["properties"]["batch_size"]["description"] == "examples per step."
-    assert definitions["RunSpec"]["properties"]["epochs"]["description"] == "how many times it goes over the training data."
+    assert (
+        definitions["RunSpec"]["properties"]["epochs"]["description"]
+        == "how many times it goes over the training data."
+    )
     block = definitions["BlockSpec"]["anyOf"][1]["properties"]
     assert "the block before it" in block["from"]["description"]
     undescribed = [

@@ -84,7 +84,9 @@ def test_plain_values_are_written_as_they_are() -> None:
 
 
 def test_numbers_and_paths_of_python_are_plain_data() -> None:
-    spec = TypedSpec(type="Arrays", arguments={"a": np.int64(3), "b": np.float32(0.5), "c": (1, 2), "d": PurePosixPath("x/y")})
+    spec = TypedSpec(
+        type="Arrays", arguments={"a": np.int64(3), "b": np.float32(0.5), "c": (1, 2), "d": PurePosixPath("x/y")}
+    )
 
     assert write({"data": spec}) == "data: {type: Arrays, a: 3, b: 0.5, c: [1, 2], d: x/y}\n"
 
@@ -96,7 +98,8 @@ def test_what_is_no_data_is_refused_with_its_address() -> None:
         write(spec)
 
     assert str(raised.value) == (
-        "net/a.f: cannot be written to a document: it is no number, text, list or mapping (got <built-in function len>)\n"
+        "net/a.f: cannot be written to a document: it is no number, text, list or mapping "
+        "(got <built-in function len>)\n"
         "net/a.g.0: cannot be written to a document: it is no number, text, list or mapping (got b'x')\n"
         "net/b.h: a key must be text (got 1)\n"
         "net/b.i: half of a surrogate pair cannot be written (got '\\ud83d')"

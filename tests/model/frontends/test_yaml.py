@@ -17,14 +17,20 @@ from rillnet.spec import NAME, BlockSpec, ExperimentSpec, NetSpec, RunSpec, Type
 
 # Strategies: what a document would say, as plain values.
 
-RESERVED = {"type", "arguments", *(name for key, field in BlockSpec.model_fields.items() for name in (key, field.alias))}
+RESERVED = {
+    "type",
+    "arguments",
+    *(name for key, field in BlockSpec.model_fields.items() for name in (key, field.alias)),
+}
 
 names = st.from_regex(NAME, fullmatch=True)
 keys = st.text(min_size=1, max_size=8).filter(lambda key: key not in RESERVED)
 words = st.text(max_size=12)
 scalars = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), words)
 anything = st.recursive(
-    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3), max_leaves=6
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
 )
 counts = st.integers(1, 10**12)
 shapes = st.lists(counts, max_size=3)
@@ -48,7 +54,9 @@ typed = words | with_arguments(some({}, type=words))
 standing = {
     "from": sources | st.lists(sources, max_size=3),
     "exclude": st.lists(st.sampled_from(["train", "val", "test"]), max_size=2),
-    "share": st.dictionaries(words, some({"transpose": st.booleans()}, of=words.map(lambda text: f"{text}.w")), max_size=2),
+    "share": st.dictionaries(
+        words, some({"transpose": st.booleans()}, of=words.map(lambda text: f"{text}.w")), max_size=2
+    ),
     "initial": st.dictionaries(words, anything, max_size=2),
     "shape": shapes,
     "repeat": counts,

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-HEAVY = {"torch", "numpy", "pydantic", "yaml", "safetensors"}
+HEAVY = {"torch", "numpy", "yaml", "safetensors"}
 PROGRAM = """
 import sys
 from rillnet.serving.cli import main

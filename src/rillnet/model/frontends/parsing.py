@@ -210,6 +210,7 @@ _PLAIN_WORDS: tuple[tuple[str, str], ...] = (
     ("unexpected end of stream", "the quote that opens here is never closed"),
     ("',' or ']'", "the list that opens {context} is not closed: `,` or `]` is expected here"),
     ("',' or '}'", "the mapping that opens {context} is not closed: `,` or `}}` is expected here"),
+    ("alphabetic or numeric", "text that begins with {first} stands in quotes"),
     ("undefined alias", "*{word} refers to an anchor that does not exist; text that begins with * stands in quotes"),
     ("second occurrence", "an anchor of this name stands {context} already"),
     ("undefined tag handle", "tags are not allowed; text that begins with ! stands in quotes"),
@@ -227,15 +228,23 @@ def _syntax_fault(error: Any, text: str, builder: _Builder) -> Fault:
     # Where a quote opens or a colon is missing is what helps, not the place where that was noticed.
     late = context is not None and ("expected ':'" in problem or "end of stream" in problem)
     mark = context if late else error.problem_mark
-    rest = text.split("\n")[mark.line][mark.column :] if mark.line < text.count("\n") + 1 else ""
+    rest = _rest_of(text, mark)
     if "cannot start any token" in problem:
         is_tab = rest.startswith("\t")
         rule = "a tab cannot indent: use spaces" if is_tab else f"text that begins with {rest[:1]} stands in quotes"
     else:
-        fields = {"context": _context(context), "word": re.split(r"[\s,\]}]", rest[1:])[0]}
+        first = _rest_of(text, context)[:1] if context is not None else ""
+        word = re.split(r"[\s,\]}]", rest[1:])[0]
+        fields = {"context": _context(context), "first": first, "word": word}
         plain = next((words for part, words in _PLAIN_WORDS if part in problem), None)
         rule = plain.format(**fields) if plain else ": ".join(part for part in (error.context, problem) if part)
     return Fault("", rule, location=Location(*builder.mark(mark.line, mark.column)))
+
+
+def _rest_of(text: str, mark: Any) -> str:
+    """What follows a mark on its line."""
+    lines = text.split("\n")
+    return lines[mark.line][mark.column :] if mark.line < len(lines) else ""
 
 
 def _context(mark: Any) -> str:

@@ -9,8 +9,8 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
+from rillnet.errors import DataError
 from rillnet.model.layers.metrics import Metric
-
 
 _IGNORED = -100
 
@@ -60,15 +60,28 @@ class CrossEntropy(Loss):
         self.label_smoothing = label_smoothing
 
     def forward(self, scores_NC: Tensor, label_N: Tensor) -> Tensor:
-        return functional.cross_entropy(scores_NC, label_N, label_smoothing=self.label_smoothing)
+        return self._computed(scores_NC, label_N, "mean")
 
     def total(self, scores_NC: Tensor, label_N: Tensor) -> Tensor:
         """The sum over all labels of the batch."""
-        return functional.cross_entropy(scores_NC, label_N, label_smoothing=self.label_smoothing, reduction="sum")
+        return self._computed(scores_NC, label_N, "sum")
+
+    def _computed(self, scores_NC: Tensor, label_N: Tensor, reduction: str) -> Tensor:
+        smoothing = self.label_smoothing
+        try:
+            return functional.cross_entropy(scores_NC, label_N, label_smoothing=smoothing, reduction=reduction)
+        except IndexError as error:
+            raise DataError(
+                f"labels must be class numbers from 0 to {scores_NC.shape[1] - 1}, as many as there are scores: {error}"
+            ) from error
 
     def count(self, scores_NC: Tensor, label_N: Tensor) -> float | Tensor:
-        """The number of labels: one per example, or one per pixel of it; labels of -100 are not counted, as in torch."""
-        return (label_N != _IGNORED).sum() if label_N.dtype == torch.int64 else float(scores_NC.numel() // scores_NC.shape[1])
+        """The number of labels, one per example or one per pixel of it; those of -100 do not count, as in torch."""
+        return (
+            (label_N != _IGNORED).sum()
+            if label_N.dtype == torch.int64
+            else float(scores_NC.numel() // scores_NC.shape[1])
+        )
 
 
 class MeanSquaredError(Loss):

@@ -75,7 +75,12 @@ class Backprop:
         self.clip = build_clip(clip, f"{address}.clip")
         self.accumulate = accumulate
         self.pending = 0
+        self._is_gathered = False
         self._scaler: torch.amp.GradScaler | None = None
+        own = {id(parameter) for parameter in chosen.values()}
+        others = [p for p in net.parameters() if p.requires_grad and id(p) not in own]
+        # gradients of what other rules change are none of this rule's business
+        self._inputs = [p for p in chosen.values() if p.requires_grad] if others else None
 
     @classmethod
     def check(cls, arguments: Mapping[str, Any], address: str) -> list[Fault]:
@@ -89,18 +94,27 @@ class Backprop:
             faults += check_clip(arguments["clip"], f"{address}.clip")
         return faults + check_factors(arguments.get("factors"), f"{address}.factors")
 
+    def gather(self, outputs: Mapping[str, Any], context: LearningContext, keep_graph: bool) -> None:
+        """Goes back from the losses, and adds to the gradients gathered so far."""
+        total = self._total(outputs)
+        scaler = self._scaler_for(total, context)
+        scaled = total if self.accumulate == 1 else total / self.accumulate
+        scaled = scaled if scaler is None else scaler.scale(scaled)
+        torch.autograd.backward(scaled, retain_graph=keep_graph, inputs=self._inputs)
+        self._is_gathered = True
+
     def learn(self, outputs: Mapping[str, Any], context: LearningContext) -> dict[str, Tensor]:
         """Goes back from the losses and, when enough steps are gathered, changes the parameters."""
-        total = self._total(outputs)
-        scaler = self._scaler_for(total)
-        scaled = total if self.accumulate == 1 else total / self.accumulate
-        torch.autograd.backward(scaler.scale(scaled) if scaler is not None else scaled)
+        if not self._is_gathered:
+            self.gather(outputs, context, keep_graph=False)
+        self._is_gathered = False
         self.pending += 1
         if self.pending < self.accumulate:
             return {}
         self.pending = 0
         progress = Progress(context.step, context.epoch, context.total_steps, context.steps_per_epoch or 0)
         self.optimizer.set_rate(self.rate, progress)
+        scaler = self._scaler
         reported = {}
         if self.clip is not None:
             if scaler is not None:
@@ -126,10 +140,10 @@ class Backprop:
             total = total + part
         return total if total.dim() == 0 else total.mean()
 
-    def _scaler_for(self, total: Tensor) -> torch.amp.GradScaler | None:
+    def _scaler_for(self, total: Tensor, context: LearningContext) -> torch.amp.GradScaler | None:
         """float16 on a GPU needs its gradients scaled, lest the small ones vanish."""
-        if self._scaler is None and total.is_cuda and torch.is_autocast_enabled("cuda"):
-            self._scaler = torch.amp.GradScaler("cuda", enabled=torch.get_autocast_dtype("cuda") == torch.float16)
+        if self._scaler is None and total.is_cuda and context.precision == "fp16":
+            self._scaler = torch.amp.GradScaler("cuda")
         return self._scaler
 
     def rates(self) -> dict[str, float]:

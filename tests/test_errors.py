@@ -1,0 +1,129 @@
+"""Messages and exit codes of everything a user can cause."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from rillnet import errors
+from rillnet.errors import (
+    AddressError,
+    CheckpointError,
+    DataError,
+    Fault,
+    Interrupted,
+    Location,
+    MissingExtraError,
+    RequestError,
+    RillnetError,
+    RunError,
+    ShapeError,
+    shorten,
+    suggest,
+)
+
+
+def test_a_location_names_file_and_line() -> None:
+    assert str(Location("x.yaml", 3, 7)) == "x.yaml:3"
+    assert str(Location("--set run.epochs=1", 0)) == "--set run.epochs=1"
+
+
+@pytest.mark.parametrize(
+    ("fault", "text"),
+    [
+        (Fault("", "is wrong"), "is wrong"),
+        (Fault("net/a", "is wrong"), "net/a: is wrong"),
+        (Fault("net/a", "is wrong", None), "net/a: is wrong (got None)"),
+        (Fault("net/a", "is wrong", "x", hint="do this"), "net/a: is wrong (got 'x'); do this"),
+        (Fault("net/a", "is wrong", location=Location("x.yaml", 3)), "net/a: is wrong  [x.yaml:3]"),
+        (
+            Fault("net/a.b", "must be at least 1", 0, Location("x.yaml", 3), "take 1"),
+            "net/a.b: must be at least 1 (got 0); take 1  [x.yaml:3]",
+        ),
+    ],
+)
+def test_a_fault_names_address_rule_value_and_place(fault: Fault, text: str) -> None:
+    assert str(fault) == text
+
+
+def test_a_fault_keeps_the_place_it_has() -> None:
+    first, second = Location("x.yaml", 1), Location("x.yaml", 2)
+
+    assert Fault("a", "b", 1, hint="c").at(first) == Fault("a", "b", 1, first, "c")
+    assert Fault("a", "b").at(first).at(second).location == first
+    assert Fault("a", "b").at(None).location is None
+
+
+def test_an_error_holds_one_fault_several_or_a_message() -> None:
+    faults = [Fault("a", "one"), Fault("b", "two")]
+
+    assert str(RequestError(faults)) == "a: one\nb: two"
+    assert RequestError(faults).faults == faults
+    assert RequestError(faults[0]).faults == faults[:1]
+    assert RequestError("three").faults == [Fault("", "three")]
+    assert str(RequestError("three")) == "three"
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        (RequestError, 2),
+        (ShapeError, 2),
+        (AddressError, 2),
+        (DataError, 3),
+        (CheckpointError, 3),
+        (RunError, 4),
+        (RillnetError, 4),
+        (Interrupted, 130),
+    ],
+)
+def test_exit_codes(kind: type[RillnetError], code: int) -> None:
+    assert kind("x").exit_code == code
+    assert isinstance(kind("x"), RillnetError)
+
+
+def test_every_error_of_the_module_has_one_root() -> None:
+    kinds = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)]
+
+    assert all(issubclass(kind, RillnetError) for kind in kinds)
+
+
+def test_an_unknown_address_is_a_key_error_with_plain_text() -> None:
+    error = AddressError(Fault("net/x", "nothing has this address"))
+
+    assert isinstance(error, KeyError)
+    assert str(error) == "net/x: nothing has this address"
+
+
+def test_a_missing_extra_names_the_command_that_installs_it() -> None:
+    error = MissingExtraError("pillow", "data", "reading images")
+
+    assert isinstance(error, ImportError)
+    assert str(error) == "reading images needs pillow, which is not installed: pip install 'rillnet[data]'"
+
+
+def test_a_request_error_passes_between_processes() -> None:
+    error = pickle.loads(pickle.dumps(RequestError("a fault")))
+
+    assert str(error) == "a fault"
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("epoch", "did you mean 'epochs'?"),
+        ("EPOCHS", "did you mean 'epochs'?"),
+        ("sead", "did you mean 'seed'?"),
+        ("zebra", ""),
+        ("", ""),
+    ],
+)
+def test_suggest(word: str, hint: str) -> None:
+    assert suggest(word, ["epochs", "steps", "seed"]) == hint
+
+
+def test_shorten() -> None:
+    assert shorten("x") == "'x'"
+    assert shorten(list(range(100)), width=20) == "[0, 1, 2, 3, 4,  ..."
+    assert len(shorten("x" * 1000)) == 60

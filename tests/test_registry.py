@@ -83,7 +83,7 @@ def test_import_paths_that_lead_nowhere(path: str, message: str) -> None:
             {"type": "Fixed", "base": "1", "factor": 0, "mode": "c"},
             [
                 "rate.base: must be a number (got '1')",
-                "rate.factor: must be more than 0.0 (got 0)",
+                "rate.factor: must be more than 0 (got 0)",
                 "rate.mode: must be 'a' or 'b' (got 'c')",
             ],
         ),

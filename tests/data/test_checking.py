@@ -43,7 +43,7 @@ SPECS: list[tuple[dict[str, Any], list[str]]] = [
         [
             "data.augment.0.type: unknown transform (got 'Blur')",
             "data.augment.1.size: must be at least 1 or must be a list (got 0)",
-            "data.augment.2.p: must be at most 1.0 (got 2)",
+            "data.augment.2.p: must be at most 1 (got 2)",
         ],
     ),
     (

@@ -6,6 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from rillnet.model.net import Net
 from rillnet.model.rollout import Rollout
 from rillnet.model.structure import Structure
 
@@ -86,3 +87,34 @@ def valid_delays(draw: st.DrawFn, net: Structure, most: int = 3) -> dict[str, in
         first, second = cycle[0], cycle[1 % len(cycle)]
         delays |= {key: 1 for key in delays if key.partition("#")[0] == f"{first}->{second}"}
     return delays
+
+
+Pairs = list[tuple[str, str]]
+
+
+@st.composite
+def digraphs(draw: st.DrawFn, *, most: int = 5, cyclic: bool = True) -> Pairs:
+    """Edges among blocks `0`, `1` ... that all read something; `x` and `y` are inputs.
+
+    Args:
+        draw: of hypothesis.
+        most: largest number of blocks.
+        cyclic: whether there may be cycles.
+    """
+    names = [str(number) for number in range(draw(st.integers(1, most)))]
+    pairs: Pairs = []
+    for position, name in enumerate(names):
+        readable = ["x", "y", *(names if cyclic else names[:position])]
+        read = draw(st.lists(st.sampled_from(readable), min_size=1, max_size=4, unique=True))
+        pairs += [(source, name) for source in read]
+    return pairs
+
+
+def net_of(pairs: Pairs) -> Net:
+    """A net of sums with these edges; those that do not lead onward have a delay of their own."""
+    names = list(dict.fromkeys(target for _, target in pairs))
+    blocks: Document = {name: {"type": "Sum", "from": [], "shape": [1]} for name in names}
+    for source, target in pairs:
+        onward = source not in names or names.index(source) < names.index(target)
+        blocks[target]["from"].append(source if onward else f"{source}@-1")
+    return Net.from_spec({"inputs": {"x": [1], "y": [1]}, "blocks": blocks}, device="meta")

@@ -178,7 +178,7 @@ def test_a_wrong_initial_is_told(initial: dict[str, Any], message: str) -> None:
 def test_a_wrong_initial_is_told_on_every_device(device: str | None) -> None:
     spec = BlockSpec(type="Linear", arguments={"out_features": 2}, initial={"wait": 0})
 
-    with pytest.raises(RequestError, match="net/conv.initial.wait: names no parameter; known: weight, bias"):
+    with pytest.raises(RequestError, match=r"net/conv\.initial\.wait: names no parameter; known: weight, bias"):
         build(spec, device=device)
 
 

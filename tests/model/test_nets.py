@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -102,7 +103,7 @@ def test_googlenet_count_from_the_table_of_the_paper() -> None:
     )  # fmt: skip
 
     assert stem + modules + conv(1024, 1000, 1) == PUBLISHED["googlenet"][0]
-    for (_, one, _, c3, _, c5, pool), (sources, *_) in zip(table, table[1:], strict=False):
+    for (_, one, _, c3, _, c5, pool), (sources, *_) in itertools.pairwise(table):
         assert one + c3 + c5 + pool == sources
 
 

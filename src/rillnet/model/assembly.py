@@ -51,7 +51,8 @@ def assemble(net: Structure, record: NetSpec) -> None:
         net.order()
     except ZeroDelayCycleError as error:
         rule = f"the cycle {error} has no delay; give one of its edges a delay of at least 1, as in from: name@-1"
-        faults.append(Fault(f"{net.address}/{error.cycle[0]}", rule))
+        if not failed & set(error.cycle):  # a block that takes the name of what it reads is no cycle
+            faults.append(Fault(f"{net.address}/{error.cycle[0]}", rule))
         failed |= set(error.cycle)
     faults += resolve(net, partial=False, failed=failed)
     faults += [f for f in check_phases(list(net.blocks.values()), net._modules) if f not in faults]

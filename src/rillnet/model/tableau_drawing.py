@@ -7,6 +7,7 @@ from html import escape
 
 from rillnet.errors import RequestError
 from rillnet.model.rollout import Rollout
+from rillnet.model.shapes import Signature
 
 _CELL_WIDTH = 34.0
 _CELL_HEIGHT = 26.0
@@ -51,7 +52,7 @@ def tableau_text(rollouts: Mapping[str, Rollout], frames: int) -> str:
 
     Returns:
         A row per block: for each rollout and each frame from 0 on the update step at which it is ready; then
-        the update steps per frame, and the first response of the blocks that nothing reads.
+        the update steps per frame, and the first response of the blocks that only losses and metrics read.
 
     Raises:
         RequestError: the rollouts are not of the same net, or one is not valid.
@@ -107,9 +108,11 @@ def _blocks(rollouts: Mapping[str, Rollout]) -> list[str]:
 
 
 def _ends(rollout: Rollout) -> list[str]:
-    """The blocks that no other block reads."""
-    read = {edge.source for edge in rollout.edges if edge.source != edge.target}
-    return [name for name in rollout.flat.blocks if name not in read]
+    """The blocks that nothing reads but losses and metrics, which are one number for a whole batch."""
+    blocks = rollout.flat.blocks
+    told = {n for n, block in blocks.items() if isinstance(block.output, Signature) and not block.output.batched}
+    read = {edge.source for edge in rollout.edges if edge.source != edge.target and edge.target not in told}
+    return [name for name in blocks if name not in read and name not in told]
 
 
 def tableau_svg(rollouts: Mapping[str, Rollout], frames: int) -> str:
@@ -132,7 +135,7 @@ def tableau_svg(rollouts: Mapping[str, Rollout], frames: int) -> str:
     tableaus = {name: rollout.tableau(frames) for name, rollout in rollouts.items()}
     latest = max((step for tableau in tableaus.values() for steps in tableau.values() for step in steps), default=0)
     left = _MARGIN + max(_LETTER * len(name) for name in [*names, "frame"]) + 10
-    least = max(_LETTER * 1.25 * len(_title(name)) for name in rollouts)
+    least = max(_LETTER * 1.25 * len(name) for name in rollouts)
     panel = max((frames + 1) * (_CELL_WIDTH + _GAP), least, 178.0)
     bottom = _TITLE + len(names) * (_CELL_HEIGHT + _GAP)
     parts = [_row_names(names, rollouts, left)]
@@ -146,10 +149,6 @@ def tableau_svg(rollouts: Mapping[str, Rollout], frames: int) -> str:
     view = f'viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{escape(_told(rollouts))}"'
     page = f'<rect class="page" width="{width:.0f}" height="{height:.0f}"/>'
     return "\n".join([f"{head} {view}>", f"<style>{_STYLE}</style>", page, *parts, "</svg>", ""])
-
-
-def _title(name: str) -> str:
-    return name
 
 
 def _told(rollouts: Mapping[str, Rollout]) -> str:

@@ -6,9 +6,9 @@ trainer decides when. Everything that a step depends on is in the state it saves
 
 from __future__ import annotations
 
-import copy
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,13 +20,16 @@ from rillnet.data.feed import Feed
 from rillnet.errors import AddressError, CheckpointError, Fault, RequestError, suggest
 from rillnet.model.net import Net, Outputs
 from rillnet.model.rollout import Rollout
-from rillnet.model.shapes import Signature, pick
 from rillnet.runtime import checkpoint as checkpoints
 from rillnet.runtime.checkpoint import Checkpoint
 from rillnet.runtime.clock import Clock
-from rillnet.runtime.execution import Choice, choices_file, choose, plain, unmeasured
+from rillnet.runtime.execution import Choice, choices_file, choose, copied, plain, unmeasured
 from rillnet.runtime.executor import Context, Executor, find_device, lay_out
+from rillnet.runtime.fields import as_inputs, check_fields
+from rillnet.runtime.health import check_parameters
+from rillnet.runtime.plan import available_in
 from rillnet.runtime.record import Record
+from rillnet.runtime.state import State
 from rillnet.spec import ExecutionSpec, ExperimentSpec, Phase, RunSpec
 from rillnet.types import LearningRule, Observer
 
@@ -41,8 +44,18 @@ class Trainer(Protocol):
     def run(self, *, epochs: int | None = None, steps: int | None = None, frames: int | None = None) -> dict[str, Any]:
         """Learns for so long; None for all is what the experiment says."""
 
-    def evaluate(self, phase: Phase) -> dict[str, float]:
-        """The metrics of a phase."""
+    def evaluate(self, phase: Phase | None = None) -> dict[str, float]:
+        """The metrics of a phase; None is val where there is such data."""
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """Within it the parameters are those that evaluations use."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the run has reached what its document says."""
+
+    def before_saving(self) -> None:
+        """Raises if the session is not worth saving."""
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps of it."""
@@ -135,13 +148,19 @@ class Session:
         self.choice: Choice | None = None
         self.rules: dict[str, LearningRule] = {}
         self.total_steps: int | None = None
-        self._wants_record, self._resume = record, resume
+        self._wants_record = record
         self._record: Record | None = None
         self._executor: Executor | None = None
         self._feed: Feed | None = None
+        self._stream: tuple[tuple[str, ...], State] | None = None
+        self._frames = 0
         self.trainer = experiment.build_trainer(self)
         if record and (resume or getattr(experiment, "directory", None) is not None):
-            self.go_on()
+            try:
+                self.go_on()
+            except BaseException:  # nobody gets this session, so nobody could close it
+                self.close()
+                raise
 
     # --- parts that are made when they are first needed ---------------------------------------
 
@@ -173,18 +192,25 @@ class Session:
         return self._record
 
     @property
+    def open_record(self) -> Record | None:
+        """The run directory, if it has been opened so far."""
+        return self._record
+
+    @property
     def executor(self) -> Executor:
-        """What runs frames; how it does is decided before the first one."""
+        """What runs frames. Until `prepare` or the first step decides how, it does so as asked and by default."""
         if self._executor is None:
-            if self.choice is None:
-                self.choice = self._remembered_choice() or self._choose()
-                self.say(str(self.choice))
-            self._executor = self._make_executor(self.net, self.choice.execution)
+            choice = self.choice or self._unmeasured()
+            self._executor = self._make_executor(self.net, choice.execution)
             self.rules = dict(self._executor.rules)
         return self._executor
 
     def prepare(self) -> None:
-        """Decides how the net is executed, and attaches the learning rules, if that was not done yet."""
+        """Decides how the net is executed, by measuring where that pays, if it was not decided yet."""
+        if self.choice is None:
+            self.choice = self._remembered_choice() or self._choose()
+            self._executor = None  # one that has only been looked at with is made anew
+            self.say(str(self.choice))
         if self._executor is None:
             self._executor = self.executor
 
@@ -204,25 +230,30 @@ class Session:
             return unmeasured(ExecutionSpec(compile=True), self.device)
         return ExecutionSpec()
 
-    def _choose(self) -> Choice:
+    def _unmeasured(self) -> Choice:
         asked = self._asked()
-        if all(value is not None for value in asked.model_dump(exclude={"threads"}).values()):
-            return Choice(asked)
-        if self.data is None or not self.spec.learning:
-            return Choice(unmeasured(asked, self.device))
+        is_told = all(value is not None for value in asked.model_dump(exclude={"threads"}).values())
+        return Choice(unmeasured(asked, self.device), reason="asked for" if is_told else "not measured")
+
+    def _choose(self) -> Choice:
+        given = self._unmeasured()
+        if given.reason == "asked for" or self.data is None or not self.spec.learning or self.total_steps is None:
+            return given
 
         def scratch(execution: ExecutionSpec) -> Executor:
-            return self._make_executor(copy.deepcopy(self.net), execution)
+            return self._make_executor(copied(self.net), execution)
 
-        fields = self.feed.peek().fields
+        run = self.spec.run
+        learning = {name: rule.model_dump(mode="json") for name, rule in self.spec.learning.items()}
         return choose(
             scratch,
-            fields,
+            self.feed.peek().fields,
             net=self.net,
-            asked=asked,
+            asked=self._asked(),
             device=self.device,
-            context=Context(self.clock.step, self.clock.epoch, self.total_steps, self.clock.batches),
+            context=Context(self.clock.step, self.clock.epoch, self.total_steps, self.clock.batches, run.precision),
             memory=choices_file(),
+            details=[run.precision, learning, self.rollout.delays],
         )
 
     def _remembered_choice(self) -> Choice | None:
@@ -236,24 +267,7 @@ class Session:
             RequestError: a field is missing, or its shape or kind is another.
         """
         assert self.data is not None
-        sent = self.data.fields(phase)
-        faults = []
-        needed = {edge.source for edge in self.net.edges}
-        for name, output in self.net.inputs.items():
-            signature: Signature = pick(output, None)
-            address = f"net.inputs.{name}"
-            if name not in sent:
-                if name in needed:
-                    hint = suggest(name, sent) or f"it sends {', '.join(sent)}"
-                    faults.append(Fault(address, f"the data sends no field {name!r}", hint=hint))
-                continue
-            shape, dtype = sent[name]
-            if tuple(shape) != signature.shape:
-                rule = f"the data sends {list(shape)}, the net takes {list(signature.shape)}"
-                faults.append(Fault(address, rule))
-            elif dtype.is_floating_point != signature.dtype.is_floating_point:
-                rule = f"the data sends {_word(dtype)}, the net takes {_word(signature.dtype)}"
-                faults.append(Fault(f"{address}.dtype", rule))
+        faults = check_fields(self.net, self.data.fields(phase), phase)
         if faults:
             raise RequestError(faults)
 
@@ -273,9 +287,7 @@ class Session:
         Returns:
             By name; each example counts once, however the batches fall.
         """
-        if self.data is None:
-            raise RequestError(Fault("data", "is required to evaluate; give the experiment a source"))
-        return self.trainer.evaluate(phase or self.data.evaluation_phase)
+        return self.trainer.evaluate(phase)
 
     def learn(self) -> dict[str, Tensor]:
         """One training step on the next batch.
@@ -283,9 +295,11 @@ class Session:
         Returns:
             The scalars of the step, on the device.
         """
+        if self.choice is None:
+            self.choice = self._unmeasured()
         executor, feed, clock = self.executor, self.feed, self.clock
         batch = feed.next()
-        context = Context(clock.step, clock.epoch, self.total_steps, clock.batches)
+        context = Context(clock.step, clock.epoch, self.total_steps, clock.batches, executor.precision)
         self.scalars = executor.learn(batch.fields, context)
         clock.step += 1
         clock.frame += 1
@@ -293,31 +307,50 @@ class Session:
         clock.epochs_done, clock.batch = feed.epoch, feed.batch
         return self.scalars
 
-    def step(self, inputs: Mapping[str, Tensor] | None = None) -> Any:
+    def step(self, inputs: Mapping[str, Any] | None = None) -> Any:
         """Without inputs, one training step; with inputs, one frame in the test phase that learns nothing.
 
-        Frames of a net with delays go on from the state that the frame before left.
+        Frames of a net with delays go on from the state that the frame before left; another number of
+        examples begins anew.
 
         Returns:
             The scalars of the training step, or the outputs of the frame.
         """
         if inputs is None:
             return {name: float(value) for name, value in self.learn().items()}
-        return self.predict(inputs)
+        fields = as_inputs(self.net, inputs, self.spec.run.precision == "fp64")
+        outputs = self._computable(fields)
+        key = (*fields, str([len(tensor) for tensor in fields.values()]))
+        if self._stream is None or self._stream[0] != key:
+            self._stream, self._frames = None, 0
+        with self.trainer.averaged():
+            before = self._stream[1] if self._stream is not None else None
+            sent, state = self.executor.look(fields, outputs, "test", self._frames, before)
+        self._stream, self._frames = (key, state), self._frames + 1
+        return sent
 
-    def predict(self, inputs: Mapping[str, Tensor], outputs: Sequence[str] | None = None) -> Outputs:
+    def predict(self, inputs: Mapping[str, Any], outputs: Sequence[str] | None = None) -> Outputs:
         """What the blocks send in the test phase for these inputs; nothing is learned.
 
         Args:
             inputs: a batch, by name of the net's inputs; those that only losses read may be left out.
-            outputs: the blocks that are wanted; None is every block that can be computed.
+            outputs: the blocks that are wanted, those of nested nets as `res1/conv1`; None is every block of
+                the net that can be computed.
+
+        Raises:
+            RequestError: an input or output is unknown, of another shape, or cannot be computed.
         """
-        unknown = [name for name in inputs if name not in self.net.inputs]
-        if unknown:
-            raise RequestError(Fault(f"net/{unknown[0]}", "unknown input", hint=suggest(unknown[0], self.net.inputs)))
-        if outputs is None:
-            outputs = [step.name for step in self.net.steps("test", set(inputs))]
-        return self.executor.evaluate(inputs, outputs, "test", 0)
+        fields = as_inputs(self.net, inputs, self.spec.run.precision == "fp64")
+        with self.trainer.averaged():
+            sent = self.executor.evaluate(fields, outputs or self._computable(fields), "test", 0)
+        for name in outputs or ():
+            sent[name]  # raises for what was not computed
+        return sent
+
+    def _computable(self, fields: Mapping[str, Tensor]) -> list[str]:
+        flat = self.rollout.flat
+        there = available_in(flat, "test", set(fields))
+        return [name for name in self.net.blocks if all(source.block in there for source in flat.sent_by(name))]
 
     # --- looking and changing -----------------------------------------------------------------
 
@@ -330,13 +363,25 @@ class Session:
                 return state[address]
             raise AddressError(Fault(address, "unknown address", hint=suggest(address, state)))
         if head == "learning":
-            name, _, key = rest.partition("/")
-            if name in self.executor.rules and key.startswith("rate"):
-                rates = self.executor.rules[name].rates()
-                return rates if len(rates) > 1 else next(iter(rates.values()), None)
-        if head == "clock" and hasattr(self.clock, rest):
+            return self._rate(address, rest)
+        if head == "clock" and rest in (*Clock.__slots__, "epoch"):
             return getattr(self.clock, rest)
         raise AddressError(Fault(address, "unknown address", hint="known: net/..., learning/<rule>/rate, clock/step"))
+
+    def _rate(self, address: str, rest: str) -> float | dict[str, float]:
+        """The rate of a rule; of one with optimisers on several parts, all of them or the named one."""
+        name, _, key = rest.partition("/")
+        head, _, part = key.partition("/")
+        known = [f"learning/{rule}/rate" for rule in self.executor.rules]
+        if f"learning/{name}/rate" in known and head == "rate":
+            rates = self.executor.rules[name].rates()
+            if part in rates:
+                return rates[part]
+            if not part:
+                return rates if len(rates) > 1 else next(iter(rates.values()))
+            known = [f"learning/{name}/rate/{label}" for label in rates]
+        hint = suggest(address, known) or f"known: {', '.join(known) or 'no learning rule'}"
+        raise AddressError(Fault(address, "unknown address", hint=hint))
 
     def set(self, address: str, value: Any) -> None:
         """Changes a parameter or buffer in place: `session.set("net/conv1/bias", 0.0)`.
@@ -352,13 +397,17 @@ class Session:
         tensor = self[address]
         if not isinstance(tensor, Tensor):
             raise RequestError(Fault(address, "cannot be set"))
-        given = torch.as_tensor(value, dtype=tensor.dtype, device=tensor.device)
+        try:
+            given = torch.as_tensor(value, dtype=tensor.dtype, device=tensor.device)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise RequestError(Fault(address, "must be a number, or an array of numbers", value)) from error
         if given.dim() and given.shape != tensor.shape:
             raise RequestError(Fault(address, f"must have the shape {list(tensor.shape)}", list(given.shape)))
         with torch.no_grad():
             tensor.copy_(given)
         if self._record is not None:
             self._record.journal.command(f"set {address}", step=self.clock.step, frame=self.clock.frame)
+            self._record.saved_at = None
 
     # --- saving and going on ------------------------------------------------------------------
 
@@ -371,6 +420,8 @@ class Session:
         Returns:
             The checkpoint's directory.
         """
+        self.trainer.before_saving()
+        check_parameters(self.net.parameters_by_address(), self.clock.step)
         record = self.record
         if record is None:
             raise RequestError("this session keeps no record, so it has no checkpoints; make it with record=True")
@@ -404,6 +455,7 @@ class Session:
             self.say(f"{text}; going back to the checkpoint before")
         if found is not None:
             self.load_checkpoint(found)
+            self._record.saved_at = found.step
             self.say(f"going on with {self._record.directory} from step {self.clock.step}")
         elif damaged:
             raise CheckpointError(f"{self._record.directory}: every checkpoint is damaged; --fresh starts anew")
@@ -419,26 +471,39 @@ class Session:
         match = checkpoints.match_by_name(saved, self.net.state_by_address())
         if not match.complete:
             raise CheckpointError(f"{saved.path}: does not fit the net: {match}")
+        self._begin_anew()
         if "execution" in values:
             self.choice = Choice.from_dict(values["execution"])
-        if "feed" in values:
-            self.feed.seek(values["feed"])
+        self.feed.seek(values.get("feed", {"epoch": 0, "batch": 0}))
         self.clock.load(values["clock"])
         self.metrics = values.get("metrics", {})
         if "rules" in values:
-            kept = saved.tensors("learning")
-            for name, rule in self.executor.rules.items():
-                own = {key.removeprefix(f"{name}/"): t for key, t in kept.items() if key.startswith(f"{name}/")}
-                rule.load_state(own, values["rules"][name])
-            if "state" in saved.groups:
-                self.executor.state = {k: v.to(self.device) for k, v in saved.tensors("state").items()}
+            self._load_rules(saved)
         self.trainer.load(values["trainer"])
         self.trainer.load_tensors(saved)
 
+    def _begin_anew(self) -> None:
+        """Forgets everything that a checkpoint may not say."""
+        self._executor, self._stream, self.choice = None, None, None
+        self.scalars, self.is_best = {}, False
+        for parameter in self.net.parameters():
+            parameter.grad = None
+
+    def _load_rules(self, saved: Checkpoint) -> None:
+        kept, values, rules = saved.tensors("learning"), saved.values["rules"], self.executor.rules
+        if values.keys() != rules.keys():
+            told = f"it has {', '.join(values) or 'none'}, the experiment has {', '.join(rules) or 'none'}"
+            raise CheckpointError(f"{saved.path}: is of other learning rules: {told}")
+        for name, rule in rules.items():
+            own = {key.removeprefix(f"{name}/"): t for key, t in kept.items() if key.startswith(f"{name}/")}
+            rule.load_state(own, values[name])
+        if "state" in saved.groups:
+            self.executor.state = {key: tensor.to(self.device) for key, tensor in saved.tensors("state").items()}
+
     def close(self) -> None:
         """Ends helper processes and lets go of the run directory; saved state stays."""
-        if self._feed is not None:
-            self._feed.close()
+        if self.data is not None:
+            self.data.close()
         if self._record is not None:
             self._record.close()
             self._record = None
@@ -449,7 +514,3 @@ class Session:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-
-def _word(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")

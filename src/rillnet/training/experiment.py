@@ -388,6 +388,8 @@ def _check_rule(spec: TypedSpec, address: str, blocks: Mapping[str, Any], trust:
     if nested is not None:
         faults += nested(spec.arguments, address)
     losses = spec.arguments.get("loss", "loss" if spec.type == "Backprop" else [])
+    if any(fault.address == f"{address}.loss" for fault in faults):
+        return faults
     for name in [losses] if isinstance(losses, str) else losses:
         if name not in blocks:
             faults.append(Fault(f"{address}.loss", "unknown block", name, hint=suggest(str(name), blocks)))

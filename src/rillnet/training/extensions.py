@@ -13,12 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rillnet.errors import Fault, RequestError, RunError, suggest
+from rillnet.errors import Fault, RequestError, suggest
 from rillnet.registry import Family
-from rillnet.runtime.health import first_nonfinite
+from rillnet.runtime.health import loss_error
 from rillnet.runtime.session import Session
 from rillnet.spec import CheckpointSpec, EarlyStoppingSpec, EvaluateSpec, Phase
-from rillnet.training.evaluation import watched_blocks
+from rillnet.training.evaluation import check_phase, watched_blocks
 from rillnet.training.improvement import Best, EarlyStopping
 from rillnet.training.triggers import Trigger, parse_trigger
 
@@ -50,6 +50,9 @@ class Extension:
     def __call__(self, session: Session) -> None:
         """Acts, when due."""
 
+    def before_saving(self, session: Session) -> None:
+        """Looks whether the session is worth saving; raises if it is not."""
+
     def finish(self, session: Session) -> None:
         """Acts at the end of the run, where its trigger says so."""
         if self.trigger.at_end:
@@ -74,12 +77,15 @@ class Log(Extension):
         super().__init__("log", every)
         self._sums: dict[str, list[float]] = {}  # by name: total, count
         self._recent: dict[str, list[Tensor]] = {}
+        self._steps: dict[str, list[int]] = {}
+        self._bad: dict[str, tuple[int, float]] = {}  # by name: the first step that was not finite, and the value
 
     def observe(self, session: Session, scalars: Mapping[str, Tensor]) -> None:
         """Keeps the step's scalars, on the device."""
         for name, value in scalars.items():
             recent = self._recent.setdefault(name, [])
             recent.append(value)
+            self._steps.setdefault(name, []).append(session.clock.step)
             if len(recent) >= _FOLD:
                 self._fold()
 
@@ -87,7 +93,7 @@ class Log(Extension):
         """Writes a row.
 
         Raises:
-            RunError: a loss is no longer a finite number; names the first block that sends such.
+            RunError: a loss is no longer a finite number; names the step, and what in it was not.
         """
         self._fold()
         values = {name: total / count for name, (total, count) in self._sums.items() if count}
@@ -95,7 +101,7 @@ class Log(Extension):
         if not values:
             return
         session.metrics["train"] = values
-        self._stop_if_not_finite(session, values)
+        self._stop_if_not_finite(session)
         rates = _rates(session)
         if session.record is not None:
             session.record.metrics.write(session.clock.step, session.clock.epoch, "train", {**values, **rates})
@@ -103,24 +109,31 @@ class Log(Extension):
                 "running", step=session.clock.step, epoch=session.clock.epoch, metrics=values
             )
 
+    def before_saving(self, session: Session) -> None:
+        """Raises if a loss is no longer a finite number, so that a broken run displaces no good checkpoint."""
+        self._fold()
+        self._stop_if_not_finite(session)
+
     def _fold(self) -> None:
         for name, recent in self._recent.items():
-            if recent:
-                total = float(torch.stack([value.to(torch.float64) for value in recent]).sum())
-                sums = self._sums.setdefault(name, [0.0, 0])
-                sums[0] += total
-                sums[1] += len(recent)
-                recent.clear()
+            if not recent:
+                continue
+            sums = self._sums.setdefault(name, [0.0, 0])
+            # one after the other, so that the mean does not depend on when it was folded
+            for step, value in zip(self._steps[name], torch.stack(recent).flatten().tolist(), strict=True):
+                sums[0] += value
+                if not math.isfinite(value):
+                    self._bad.setdefault(name, (step, value))
+            sums[1] += len(recent)
+            recent.clear()
+            self._steps[name].clear()
 
-    def _stop_if_not_finite(self, session: Session, values: Mapping[str, float]) -> None:
-        losses = [name for rule in session.rules.values() for name in rule.reads]
-        bad = next((name for name in losses if not math.isfinite(values.get(name, 0.0))), None)
-        if bad is not None:
-            where = first_nonfinite(session)
-            raise RunError(
-                f"net/{bad}: is {values[bad]} at step {session.clock.step}: {where}; "
-                "lower the learning rate, clip the gradient, or look at the data; the checkpoint before is intact"
-            )
+    def _stop_if_not_finite(self, session: Session) -> None:
+        losses = [name for rule in session.rules.values() for name in rule.reads if name in self._bad]
+        if losses:
+            first = min(losses, key=lambda name: self._bad[name][0])
+            step, value = self._bad[first]
+            raise loss_error(session, first, value, step)
 
     def state(self) -> dict[str, Any]:
         """The sums so far."""
@@ -130,7 +143,8 @@ class Log(Extension):
     def load(self, state: Mapping[str, Any]) -> None:
         """Goes on with sums."""
         self._sums = {name: list(sums) for name, sums in state["sums"].items()}
-        self._recent.clear()
+        for kept in (self._recent, self._steps, self._bad):
+            kept.clear()
 
 
 class Evaluate(Extension):
@@ -168,32 +182,37 @@ class Evaluate(Extension):
 
     def begin(self, session: Session) -> None:
         """Opens the data to evaluate on, and looks for the metrics that are asked for."""
-        phase = self._find_phase(session)
+        asked = {"run.checkpoint.best": self.best.metric} if self.best is not None else {}
+        if self.stopping_spec is not None:
+            asked["run.early_stopping.metric"] = self.stopping_spec.metric
+        phase = self._find_phase(session, is_needed=bool(asked))
         if phase is not None:
             session.check_fields(phase)
-        known = watched_blocks(session.net, phase) if phase is not None else []
-        asked = {"run.checkpoint.best": self.best and self.best.metric}
-        asked["run.early_stopping.metric"] = self.stopping_spec and self.stopping_spec.metric
+        known = watched_blocks(session.rollout.flat, phase) if phase is not None else []
         hint = f"known: {', '.join(known) or 'none'}"
         faults = [
             Fault(address, "is no metric of the evaluation", metric, hint=suggest(metric, known) or hint)
             for address, metric in asked.items()
-            if metric is not None and metric not in known
+            if metric not in known
         ]
         if faults:
             raise RequestError(faults)
 
-    def _find_phase(self, session: Session) -> Phase | None:
-        """What is evaluated on, if anything is."""
+    def _find_phase(self, session: Session, is_needed: bool = False) -> Phase | None:
+        """What is evaluated on, if anything is: if there are such data, and a metric of them."""
         if session.data is None or str(self.trigger) == "never":
             return None
-        if self.phase is not None and self.phase not in session.data.phases:
-            rule = f"the data have no such phase, but {', '.join(session.data.phases)}"
-            raise RequestError(Fault("run.evaluate.phase", rule, self.phase))
-        return self.phase or session.data.evaluation_phase
+        faults = check_phase(self.phase, session.data.phases) if self.phase is not None or is_needed else []
+        if faults:
+            raise RequestError(faults)
+        phase = self.phase or session.data.evaluation_phase
+        return phase if phase is not None and watched_blocks(session.rollout.flat, phase) else None
 
     def __call__(self, session: Session) -> None:
-        """Evaluates now."""
+        """Evaluates now, if there is something to evaluate on."""
+        self._evaluate(session, decides=True)
+
+    def _evaluate(self, session: Session, *, decides: bool) -> None:
         phase = self._find_phase(session)
         if phase is None:
             return
@@ -204,19 +223,27 @@ class Evaluate(Extension):
         session.metrics[phase] = metrics
         if session.record is not None:
             session.record.metrics.write(session.clock.step, session.clock.epoch, phase, metrics)
+        if decides:
+            self._decide(session, metrics)
+        if self.on_result is not None:
+            self.on_result(phase, metrics)
+
+    def _decide(self, session: Session, metrics: Mapping[str, float]) -> None:
         if self.stopping is not None and self.stopping_spec is not None and self.stopping.observe(metrics):
-            reason = f"{self.stopping_spec.metric} has not improved for {self.stopping_spec.patience} evaluations"
+            waited = self.stopping_spec.patience
+            reason = f"{self.stopping_spec.metric} has not improved for {waited} evaluation{'s' if waited > 1 else ''}"
             session.trainer.stop_reason = reason
             session.say(f"stopped early: {reason}")
         if self.best is not None and self.best.observe(metrics):
             session.is_best = True  # saved at the end of the step, when all extensions have seen it
-        if self.on_result is not None:
-            self.on_result(phase, metrics)
 
     def finish(self, session: Session) -> None:
-        """Evaluates at the end, unless that was just done or there is nothing to evaluate on."""
+        """Evaluates at the end, unless that was just done.
+
+        At the end of a part of a run nothing is decided by it, as the run done in one would not have known of it.
+        """
         if self._evaluated_at != session.clock.step:
-            self(session)
+            self._evaluate(session, decides=session.trainer.is_whole)
 
     def state(self) -> dict[str, Any]:
         """The best value so far, and how long ago it was."""

@@ -14,6 +14,7 @@ from torch import Tensor
 from rillnet.errors import Fault, Interrupted, RequestError
 from rillnet.runtime.checkpoint import Checkpoint
 from rillnet.runtime.clock import Clock
+from rillnet.runtime.executor import threads
 from rillnet.runtime.session import Session
 from rillnet.spec import Phase
 from rillnet.training.averaging import MovingAverage
@@ -38,6 +39,7 @@ class Trainer:
     def __init__(self, session: Session, extensions: Sequence[Extension], average: float | None = None) -> None:
         self.session = session
         self.extensions = list(extensions)
+        _check_names(self.extensions)
         self.average = MovingAverage(session.net.parameters_by_address(), average) if average is not None else None
         self.stop_reason: str | None = None
         self._interrupted = False
@@ -46,23 +48,30 @@ class Trainer:
         """Learns for so many more epochs or steps, or for as long as the experiment says in all.
 
         Raises:
+            RequestError: nothing says how long, or more than one thing does; or an extension cannot do its work.
             Interrupted: SIGINT or SIGTERM came; the step was finished and saved.
+            RunError: a loss or a parameter is no longer a finite number.
         """
         session = self.session
-        if (epochs, steps, frames) != (None, None, None):  # told to go on, though it may have been stopped early
+        told = {name: n for name, n in (("epochs", epochs), ("steps", steps), ("frames", frames)) if n is not None}
+        _check_told(told)
+        if told:  # to go on, though it may have been stopped early
             self.stop_reason = None
         end = self._end(epochs, steps if steps is not None else frames)
         # rates run over the length in the document, so that a run done in parts is the run done in one
         session.total_steps = max(end, self._whole() or end)
-        self._begin()
         try:
-            with self._signals():
-                while session.clock.step < end and self.stop_reason is None:
-                    before = session.clock.copy()
-                    self._step(before)
+            self._begin()
+            with threads(session.executor.execution.threads):
+                with self._signals():
+                    while session.clock.step < end and self.stop_reason is None:
+                        before = session.clock.copy()
+                        self._step(before)
+                        if self._interrupted:
+                            self._save_interrupted()
+                    self._finish()
                     if self._interrupted:
-                        self._save_interrupted()
-            self._finish()
+                        raise Interrupted(f"interrupted after step {session.clock.step}, when all was done and saved")
         except Interrupted:
             raise
         except BaseException as error:
@@ -123,13 +132,14 @@ class Trainer:
             if record.saved_at != session.clock.step or session.is_best:
                 session.checkpoint()
             record.directory.set_status(
-                "finished" if self._is_whole() else "interrupted",
+                "finished" if self.is_whole else "interrupted",
                 step=session.clock.step,
                 epoch=session.clock.epoch,
                 metrics=self._latest(),
             )
 
-    def _is_whole(self) -> bool:
+    @property
+    def is_whole(self) -> bool:
         """Whether the run has reached what its document says."""
         if self.stop_reason is not None:
             return True
@@ -147,7 +157,7 @@ class Trainer:
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
-        """The first SIGINT or SIGTERM lets the step finish; a second SIGINT stops at once."""
+        """The first SIGINT or SIGTERM lets the step, or the end of the run, finish; a second one stops at once."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -162,8 +172,8 @@ class Trainer:
         try:
             yield
         finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            for number, handler in before.items():  # None is one that was not installed from Python
+                signal.signal(number, handler if handler is not None else signal.SIG_DFL)
 
     def _save_interrupted(self) -> None:
         session = self.session
@@ -176,22 +186,36 @@ class Trainer:
         raise Interrupted(f"interrupted after {where} and saved; the same command goes on")
 
     def _note_failure(self, error: BaseException) -> None:
-        record = self.session.record
+        record = self.session.open_record
         if record is not None:
             word = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            text = str(error) or type(error).__name__
             with contextlib.suppress(Exception):  # the first error is the one to be told
-                record.directory.set_status(word, step=self.session.clock.step, error=str(error))
+                record.directory.set_status(word, step=self.session.clock.step, error=text)
 
     # --- evaluating and saving ----------------------------------------------------------------
 
-    def evaluate(self, phase: Phase) -> dict[str, float]:
+    def evaluate(self, phase: Phase | None = None) -> dict[str, float]:
         """The metrics of a phase, with averaged parameters where there are such."""
         return self.evaluation(phase).metrics
 
-    def evaluation(self, phase: Phase) -> Evaluation:
-        """The metrics of a phase and what they were computed on."""
-        with self.average.applied() if self.average is not None else contextlib.nullcontext():
+    def evaluation(self, phase: Phase | None = None) -> Evaluation:
+        """The metrics of a phase and what they were computed on; None is val where there is such data."""
+        with self.averaged():
             return evaluate(self.session, phase)
+
+    def averaged(self) -> contextlib.AbstractContextManager[None]:
+        """Within it the parameters are their moving averages, if there are such."""
+        return self.average.applied() if self.average is not None else contextlib.nullcontext()
+
+    def before_saving(self) -> None:
+        """Looks whether the session is worth saving.
+
+        Raises:
+            RunError: a loss is no longer a finite number.
+        """
+        for extension in self.extensions:
+            extension.before_saving(self.session)
 
     def state(self) -> dict[str, Any]:
         """Whether it was stopped early, and what the extensions remember."""
@@ -213,3 +237,22 @@ class Trainer:
         """Sets the moving averages."""
         if self.average is not None and _AVERAGE in saved.groups:
             self.average.load_state(saved.tensors(_AVERAGE))
+
+
+def _check_told(told: Mapping[str, Any]) -> None:
+    if len(told) > 1:
+        raise RequestError(Fault("", f"{' and '.join(told)} do not go together: one of them says how long"))
+    for name, count in told.items():
+        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+            raise RequestError(Fault(name, "must be a whole number, at least 1", count))
+
+
+def _check_names(extensions: Sequence[Extension]) -> None:
+    """A checkpoint keeps what extensions remember by their names."""
+    seen: dict[str, Extension] = {}
+    for extension in extensions:
+        if extension.name in seen:
+            one, other = type(seen[extension.name]).__name__, type(extension).__name__
+            rule = f"{one} and {other} have the same name; give each extension one of its own"
+            raise RequestError(Fault("run.extensions", rule, extension.name))
+        seen[extension.name] = extension

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from rillnet.data.downloading import RemoteFile
 from rillnet.data.sources import cifar10
@@ -80,8 +81,8 @@ def test_images_of_another_size(tmp_path: Path, cifar_members: list[tuple[str, b
         (tmp_path / "train" / name).write_bytes(content)
     bad = tmp_path / "train" / "cat" / "0000.png"
     bad.write_bytes((tmp_path / "train" / "dog" / "0000.png").read_bytes())
-    from_pillow = __import__("PIL.Image", fromlist=["Image"])
-    from_pillow.new("RGB", (16, 8)).save(bad)
+
+    Image.new("RGB", (16, 8)).save(bad)
 
     with pytest.raises(DataError) as raised:
         CIFAR10(str(tmp_path)).examples("train")

@@ -178,7 +178,7 @@ TABLE: list[tuple[str, list[str]]] = [
             "run.epochs: must be a whole number (got '3')  [x.yaml:3]",
             "run.seed: must be at least 0 (got -1)  [x.yaml:4]",
             "run.precision: must be 'fp32', 'bf16', 'fp16' or 'fp64' (got 'fp23'); did you mean 'fp32'?  [x.yaml:5]",
-            "run.average: must be less than 1.0 (got 1)  [x.yaml:6]",
+            "run.average: must be less than 1 (got 1)  [x.yaml:6]",
             "run.execution: must be 'auto', 'eager' or 'compiled', or a mapping (got 'fast')  [x.yaml:7]",
             "run.device: must be text (got 0)  [x.yaml:8]",
         ],

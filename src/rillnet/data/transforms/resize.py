@@ -35,7 +35,9 @@ class Resize(FieldTransform):
         """The images, [N, C, height, width]."""
         if self.mode == "nearest":
             return interpolate(x, self.size, mode="nearest-exact")
-        return interpolate(x, self.size, mode=self.mode, align_corners=False, antialias=True)
+        wide = x if x.dtype is torch.float64 else x.float()  # halves cannot be smoothed on a CPU
+        resized = interpolate(wide, self.size, mode=self.mode, align_corners=False, antialias=True)
+        return resized.to(x.dtype)
 
     def output_shape(self, shape: Shape) -> Shape:
         """[C, height, width]."""

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from rillnet.errors import Fault, Location, suggest
 from rillnet.model.frontends.addresses import Path, address_of
@@ -20,6 +19,9 @@ Locate = Callable[[Path, bool], Location | None]
 
 Place = tuple[Path, bool]
 """A path, and whether its key is meant rather than its value."""
+
+Details = Mapping[str, Any]
+"""One error as pydantic tells it."""
 
 _ABSENT = object()
 
@@ -36,7 +38,7 @@ def faults_of(
         prefix: the path of the values in a document.
         locate: where things stand.
     """
-    grouped: dict[Place, list[ErrorDetails]] = {}
+    grouped: dict[Place, list[Details]] = {}
     for detail in error.errors(include_url=False):
         grouped.setdefault(_place(detail, values), []).append(detail)
     faults = []
@@ -50,7 +52,7 @@ def faults_of(
     return faults
 
 
-def _place(detail: ErrorDetails, values: Any) -> Place:
+def _place(detail: Details, values: Any) -> Place:
     """The path in the values that a detail is about; names that pydantic gives to branches of a union are left out."""
     path: Path = ()
     node = values
@@ -79,20 +81,20 @@ def _value_at(values: Any, path: Path) -> Any:
     return values
 
 
-def _is_other_branch(path: Path, details: list[ErrorDetails], values: Any, places: Iterable[Place]) -> bool:
+def _is_other_branch(path: Path, details: list[Details], values: Any, places: Iterable[Place]) -> bool:
     """Whether a mapping was tried as a word or a number too, while it is its keys that are wrong."""
     deeper = any(len(other) > len(path) and other[: len(path)] == path for other, _ in places)
     mismatched = all(detail["type"].endswith(("_type", "_parsing", "literal_error")) for detail in details)
     return deeper and mismatched and isinstance(_value_at(values, path), Mapping)
 
 
-def _fault(path: Path, of_key: bool, details: list[ErrorDetails], model: type[Record], values: Any) -> Fault:
+def _fault(path: Path, of_key: bool, details: list[Details], model: type[Record], values: Any) -> Fault:
     kind = details[0]["type"]
     if kind == "missing":
         return Fault("", "is required")
     if kind == "extra_forbidden":
         return Fault("", "unknown key", hint=_known_key(str(path[-1]), path[:-1], model))
-    rule = _joined([rule_of(dict(detail)) for detail in details])
+    rule = _joined([rule_of(detail) for detail in details])
     value = path[-1] if of_key else _value_at(values, path)
     words = re.findall(r"'([^']*)'", str(details[0].get("ctx", {}).get("expected", "")))
     return Fault("", rule, value, hint=suggest(value, words) if isinstance(value, str) else "")

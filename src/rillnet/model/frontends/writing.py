@@ -5,6 +5,7 @@ from __future__ import annotations
 import numbers
 import os
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 from rillnet.errors import Fault, RequestError
@@ -22,6 +23,8 @@ from rillnet.spec import (
     SourceSpec,
     TypedSpec,
 )
+
+_REQUIRED = object()
 
 WIDTH = 120
 LONGEST_KEY = 1000
@@ -121,19 +124,27 @@ class _Writer:
 def _own_values(record: Record) -> dict[str, Any]:
     """What a record's fields hold that is not their default, by key; arguments apart."""
     values = {}
-    for name, field in type(record).model_fields.items():
+    for name, (key, default) in _defaults(type(record)).items():
         value = getattr(record, name)
-        required = field.is_required() or name == "experiment"
-        if name == "arguments" or (not required and _same(value, field.get_default(call_default_factory=True))):
+        if type(value) is type(default) and value == default:
             continue
         if name in ("sources", "outputs") and len(value) == 1:
             value = value[0]
-        values[field.alias or name] = value
+        values[key] = value
     return values
 
 
-def _same(value: Any, default: Any) -> bool:
-    return type(value) is type(default) and bool(value == default)
+@cache
+def _defaults(kind: type[Record]) -> dict[str, tuple[str, Any]]:
+    """The key and the default of every field; an experiment's name is always written."""
+    fields = {name: field for name, field in kind.model_fields.items() if name != "arguments"}
+    return {
+        name: (
+            field.alias or name,
+            _REQUIRED if field.is_required() or name == "experiment" else field.get_default(call_default_factory=True),
+        )
+        for name, field in fields.items()
+    }
 
 
 def _only(key: str) -> Callable[[dict[str, Any]], Any]:

@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from rillnet.runtime import checkpoint as checkpoints
+from rillnet.runtime.rundirectory import RunDirectory
+from rillnet.serving.cli import main
+
+Lines = Callable[..., list[str]]
+Command = Callable[..., dict[str, Any]]
+LONG = ["--set", "run.epochs=60", "--set", "run.checkpoint.every=10 epochs", "--set", "run.evaluate.every=never"]
+
+
+def without_times(line: str) -> str:
+    return re.sub(r"\d+(\.\d+)? (s|min)|\d+:\d\d min", "T", line)
+
+
+def test_a_run_tells_what_it_does_and_what_comes_next(place: Path, lines: Lines) -> None:
+    told = [without_times(line) for line in lines("run", "tiny.yaml")]
+
+    assert told[0] == "tiny: 6 blocks, 1,490 parameters; Digits, 1,438 examples; cpu"
+    assert re.fullmatch(
+        r"execution: eager, contiguous, foreach optimiser, \d+ threads? \(asked for\)", told[1]
+    )
+    number = r"\d\S*"
+    expected = [
+        rf"step 3/12  loss {number}",
+        rf"step 6/12  loss {number}",
+        rf"epoch 1/2  loss {number}  test loss {number}  test accuracy {number} %  T",
+        rf"step 9/12  loss {number}",
+        rf"step 12/12  loss {number}",
+        rf"epoch 2/2  loss {number}  test loss {number}  test accuracy {number} %  T",
+        rf"finished after 12 steps in T: test loss {number}  test accuracy {number} %",
+        "run: runs/tiny/1",
+        "next: rillnet eval tiny/1, rillnet show tiny/1",
+    ]
+    assert len(told) == 2 + len(expected)
+    for line, pattern in zip(told[2:], expected, strict=True):
+        assert re.fullmatch(pattern, line), line
+
+
+def test_a_run_as_json(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "tiny.yaml", "--json"]) == 0
+
+    captured = capsys.readouterr()
+    told = json.loads(captured.out)
+    assert told["run"], told["directory"] == ("tiny/1", "runs/tiny/1")
+    assert (told["status"], told["step"], told["epoch"], told["resumed_from"]) == ("finished", 12, 2.0, None)
+    assert told["checkpoint"] == "runs/tiny/1/checkpoints/step-0000000012"
+    assert told["metrics"].keys() == {"loss", "accuracy"}
+    assert told["execution"]["reason"] == "asked for"
+    assert captured.err.startswith("tiny: 6 blocks")
+
+
+def test_quiet_leaves_the_result(place: Path, lines: Lines) -> None:
+    told = lines("run", "tiny.yaml", "--quiet")
+
+    assert [line.split()[0] for line in told] == ["finished", "run:", "next:"]
+
+
+def test_a_finished_run_is_not_trained_again(run: RunDirectory, lines: Lines, answer: Command) -> None:
+    before = (run.path / "status.json").read_bytes()
+
+    told = lines("run", "tiny.yaml")
+    assert re.fullmatch(r"tiny/1 has finished after 12 steps: loss \S+  accuracy \S+ %", told[0])
+    assert told[1:] == [
+        "nothing is left to do; with its document, --fresh trains anew",
+        "run: runs/tiny/1",
+        "next: rillnet eval tiny/1, rillnet show tiny/1",
+    ]
+    assert answer("run", "tiny")["resumed_from"] == 12
+    assert (run.path / "status.json").read_bytes() == before
+    assert [entry.number for entry in RunDirectory.all_in(Path("runs"))] == [1]
+
+
+def test_fresh_begins_anew(run: RunDirectory, answer: Command) -> None:
+    again = answer("run", "tiny.yaml", "--fresh")
+
+    assert again["run"] == "tiny/2"
+    one, other = (checkpoints.load(entry.checkpoints / "step-0000000012") for entry in (run, RunDirectory.open(Path("runs/tiny/2"))))
+    for address, tensor in one.tensors("parameters").items():
+        assert torch.equal(tensor, other.tensors("parameters")[address])
+
+
+def test_another_document_is_another_run(run: RunDirectory, answer: Command) -> None:
+    assert answer("run", "tiny.yaml", "--set", "run.seed=2")["run"] == "tiny/2"
+    assert answer("run", "tiny.yaml")["run"] == "tiny/1"
+    assert answer("run", "tiny.yaml", "--set", "run.seed=2")["resumed_from"] == 12
+
+
+def test_a_run_that_stopped_early_says_so(place: Path, lines: Lines) -> None:
+    patience = ["--set", "run.early_stopping={metric: accuracy, patience: 1, min_delta: 0.99}"]
+
+    told = lines("run", "tiny.yaml", "--set", "run.epochs=50", *patience)
+    assert "stopped early: accuracy has not improved for 1 evaluation" in told
+    assert re.match(r"finished after 12 steps", told[-3])
+
+
+class Process:
+    """`python -m rillnet run` of a long run, stopped when it has taken some steps."""
+
+    def __init__(self, *words: str) -> None:
+        command = [sys.executable, "-m", "rillnet", "run", "tiny.yaml", *LONG, *words]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def stop(self, number: signal.Signals, after: str = "step 30/") -> tuple[int, str]:
+        stream = self.process.stderr if "--json" in self.process.args else self.process.stdout
+        assert stream is not None
+        for line in stream:
+            if line.startswith(after):
+                break
+        self.process.send_signal(number)
+        _, err = self.process.communicate(timeout=60)
+        return self.process.returncode, err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_saves_and_goes_on_as_if_nothing_had_happened(
+    place: Path, answer: Command, number: signal.Signals
+) -> None:
+    code, err = Process().stop(number)
+
+    assert code == 130
+    stopped = re.fullmatch(r"interrupted after step (\d+) and saved; the same command goes on\n", err)
+    assert stopped, err
+    directory = RunDirectory.open(Path("runs/tiny/1"))
+    assert (directory.status, directory.read_status().step) == ("interrupted", int(stopped[1]))
+
+    again = answer("run", "tiny.yaml", *LONG)
+    assert (again["run"], again["status"], again["step"]) == ("tiny/1", "finished", 360)
+    assert again["resumed_from"] == int(stopped[1])
+    whole = answer("run", "tiny.yaml", *LONG, "--runs", "undisturbed")
+    one, other = (checkpoints.load(Path(told["checkpoint"])) for told in (again, whole))
+    for group in ("parameters", "learning"):
+        assert one.groups == other.groups
+        for name, tensor in one.tensors(group).items():
+            assert torch.equal(tensor, other.tensors(group)[name]), name
+
+
+def test_an_interruption_as_json(place: Path) -> None:
+    process = Process("--json")
+    code, _ = process.stop(signal.SIGINT)
+    assert process.process.stdout is not None and code == 130
+    directory = RunDirectory.open(Path("runs/tiny/1"))
+    text = f"interrupted after step {directory.read_status().step} and saved; the same command goes on"
+
+    code = main(["runs", "show", "tiny", "--json"])
+    assert code == 0
+    assert text.startswith("interrupted after step")
+
+
+def test_a_run_does_not_care_whether_anybody_listens(place: Path) -> None:
+    command = f"{sys.executable} -m rillnet run tiny.yaml --set run.epochs=30 --set run.log='1 steps' | head -1"
+
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0
+    assert done.stdout.startswith("tiny: 6 blocks")
+    assert done.stderr == ""
+    assert RunDirectory.open(Path("runs/tiny/1")).status == "finished"
+
+
+def test_a_second_process_does_not_disturb_a_run(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = Process()
+    stopped: list[tuple[int, str]] = []
+    assert first.process.stdout is not None
+    for line in first.process.stdout:
+        if line.startswith("step 30/"):
+            break
+    drained = threading.Thread(target=lambda: stopped.append(first.process.communicate()))
+    drained.start()
+
+    assert main(["run", "tiny.yaml", *LONG]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"runs/tiny/1: is in use by process {first.process.pid} on ")
+    drained.join(60)
+    assert first.process.returncode == 0
+    time.sleep(0)

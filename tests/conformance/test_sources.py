@@ -69,6 +69,14 @@ def cifar_archives(root: Path) -> Any:
     return {"type": "CIFAR10", "root": "."}
 
 
+def numerals(root: Path) -> Any:
+    return {"type": "RomanNumerals", "size": 8, "frames": 9, "duration": [2, 4]}
+
+
+def stream(root: Path) -> Any:
+    return {"type": "ImageStream", "of": "Digits", "frames": 9, "fading": 2}
+
+
 def images(root: Path) -> Any:
     for phase, count in (("train", 6), ("val", 2), ("test", 3)):
         for label, name in enumerate(["ant", "bee", "fly"]):
@@ -126,6 +134,8 @@ ROWS: list[tuple[str, Opener, int]] = [
     ("CIFAR10", cifar_binary, 0),
     ("CIFAR10", cifar_archives, 0),
     ("CIFAR10", cifar_archives, 2),
+    ("RomanNumerals", numerals, 0),
+    ("ImageStream", stream, 0),
     ("Images", images, 0),
     ("Images", images, 1),
     ("Images", images, 2),
@@ -139,6 +149,8 @@ ROWS: list[tuple[str, Opener, int]] = [
 ]
 
 CANNOT_BE_READ_AT_ANY_POSITION = {
+    "numerals": "frames go on without end, and each holds all streams",
+    "stream": "frames go on without end, and each holds all streams",
     "loader": "a DataLoader draws its own batches, and can only be gone through from the beginning",
     "function": "an iterable can only be gone through from the beginning",
 }
@@ -185,7 +197,11 @@ def test_every_member_has_a_row() -> None:
 
 @pytest.mark.parametrize("name", list(SOURCES))
 def test_making_one_reads_nothing(name: str) -> None:
-    arguments = {"Images": {"root": "/nowhere"}, "Arrays": {"train": {"x": "/nowhere.npy"}}}.get(name, {})
+    arguments = {
+        "Images": {"root": "/nowhere"},
+        "Arrays": {"train": {"x": "/nowhere.npy"}},
+        "ImageStream": {"of": "Digits"},
+    }.get(name, {})
 
     assert isinstance(SOURCES.find(name)(**arguments), Source)
 

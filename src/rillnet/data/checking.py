@@ -12,7 +12,7 @@ from rillnet.data.sources import SOURCES, SUPPLIED
 from rillnet.data.transforms import TRANSFORMS
 from rillnet.data.transforms.transform import Transform
 from rillnet.errors import Fault, RequestError
-from rillnet.registry import Family, rule_of
+from rillnet.registry import Family, rule_of, signature_of
 from rillnet.spec import DataSpec, TypedSpec
 
 GIVEN_IN_PYTHON = "Python"
@@ -116,7 +116,9 @@ def _check_member(
     if faults:
         return faults
     try:
-        family.build(spec)  # constructors read nothing; they know how their arguments must fit together
+        # constructors read nothing; they know how their arguments must fit together
+        nested = {"sources": SOURCES} if "sources" in signature_of(family.find(spec.type)) else {}
+        family.build(spec, **nested)
     except RequestError as error:
         return at(address, error.faults)
     return []

@@ -60,7 +60,7 @@ def fetch(files: Sequence[RemoteFile], folder: Path, mirrors: Sequence[str], tit
             for file in files:
                 if not (folder / file.name).exists():
                     _fetch_one(file, files, folder, mirrors, title, progress)
-    except (PermissionError, NotADirectoryError, FileExistsError) as error:
+    except OSError as error:
         raise DataError(f"{folder}: {title} cannot be written there: {error.strerror}") from error
 
 

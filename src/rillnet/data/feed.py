@@ -34,6 +34,9 @@ class Feed(ABC):
         batch: the number of the next batch in its epoch.
     """
 
+    continuous = False
+    """Whether a batch is the frame after the one before it, of the same streams."""
+
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
         self.epoch = 0

@@ -12,6 +12,7 @@ from rillnet.data.checking import Settings, at, check, recorded
 from rillnet.data.conversion import FieldKind
 from rillnet.data.examples import Examples, subset
 from rillnet.data.feed import ExamplesFeed, Feed
+from rillnet.data.frames import Frames, FramesFeed
 from rillnet.data.iterable import PassesFeed
 from rillnet.data.ordering import held_out
 from rillnet.data.passes import Passes
@@ -101,7 +102,7 @@ class Data:
         """What is evaluated on while training: val if there is one, test otherwise, or nothing."""
         return next((phase for phase in ("val", "test") if phase in self.phases), None)
 
-    def examples(self, phase: Phase) -> Examples | Passes:
+    def examples(self, phase: Phase) -> Examples | Passes | Frames:
         """The examples of a phase, untransformed.
 
         Raises:
@@ -144,7 +145,7 @@ class Data:
         examples = self.examples(phase)
         self.fields(phase)
         policy = self._policy(phase, batch_size)
-        feed: Feed = PassesFeed(examples, policy) if isinstance(examples, Passes) else ExamplesFeed(examples, policy)
+        feed = _feed(examples, policy)
         self._feeds.add(feed)
         return feed
 
@@ -155,7 +156,7 @@ class Data:
 
     def _forget(self) -> None:
         self._source: Source | None = None
-        self._opened: dict[Phase, Examples | Passes] = {}
+        self._opened: dict[Phase, Examples | Passes | Frames] = {}
         self._fields: dict[Phase, dict[str, FieldKind]] = {}
         self._feeds: weakref.WeakSet[Feed] = weakref.WeakSet()
 
@@ -171,7 +172,7 @@ class Data:
         if self._source is None:
             given = self._objects.get("data.source")
             if given is None:
-                available = {"base": self.root, "workers": self.spec.workers}
+                available = {"base": self.root, "workers": self.spec.workers, "sources": SOURCES}
                 taken = signature_of(SOURCES.find(self.spec.source.type))
                 supplied = {name: available[name] for name in SUPPLIED if name in taken}
                 self._source = SOURCES.build(self.spec.source, **supplied)
@@ -187,10 +188,10 @@ class Data:
         if "val" in source.phases():
             raise RequestError(Fault("data.validation", "must be 0, as the source has a val phase of its own"))
         whole = source.examples("train")
-        if isinstance(whole, Passes):
-            raise RequestError(
-                Fault("data.validation", "must be 0 for an iterable, which cannot be split; give it a val phase")
-            )
+        if isinstance(whole, Passes | Frames):
+            what = "an iterable" if isinstance(whole, Passes) else "frames"
+            rule = f"must be 0 for {what}, which cannot be split; give it a val phase"
+            raise RequestError(Fault("data.validation", rule))
         wanted, count = self.spec.validation, len(whole)
         held = wanted if isinstance(wanted, int) else max(1, round(wanted * count))
         if held >= count:
@@ -231,6 +232,12 @@ class Data:
                         hint="where it crops, prepare needs a CenterCrop of the same size",
                     )
                 )
+
+
+def _feed(examples: Examples | Passes | Frames, policy: Policy) -> Feed:
+    if isinstance(examples, Frames):
+        return FramesFeed(examples, policy)
+    return PassesFeed(examples, policy) if isinstance(examples, Passes) else ExamplesFeed(examples, policy)
 
 
 def open_data(

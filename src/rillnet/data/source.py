@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol, runtime_checkable
 
 from rillnet.data.examples import Examples
+from rillnet.data.frames import Frames
 from rillnet.data.passes import Passes
 from rillnet.spec import Phase
 
@@ -16,5 +17,5 @@ class Source(Protocol):
     def phases(self) -> tuple[Phase, ...]:
         """Which of train, val, test there are, in this order."""
 
-    def examples(self, phase: Phase) -> Examples | Passes:
-        """The examples of a phase; `Passes` where they can only be gone through from the beginning."""
+    def examples(self, phase: Phase) -> Examples | Passes | Frames:
+        """The examples of a phase: `Passes` are gone through from the beginning only, `Frames` are streams in time."""

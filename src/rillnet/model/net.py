@@ -71,7 +71,7 @@ class Net(Structure):
     ) -> None:
         super().__init__(name, seed=seed, device=device, trust=trust)
         for key, value in (inputs or {}).items():
-            self._check_name(key, "input")
+            self._check_name(key, "an input")
             self.inputs[key] = Signature.of_input(_record(InputSpec, value, ("net", "inputs", key)))
 
     # --- describing ---------------------------------------------------------------------------
@@ -103,7 +103,7 @@ class Net(Structure):
             RequestError: the name is taken, a source is unknown, or the block cannot read it.
         """
         address = f"{self.address}/{name}"
-        self._check_name(name, "block")
+        self._check_name(name, "a block")
         spec = block if isinstance(block, BlockSpec) else None
         if source is None:
             source = spec.sources if spec is not None and spec.sources is not None else self._before(address)
@@ -163,9 +163,7 @@ class Net(Structure):
 
     def _check_name(self, name: str, what: str) -> None:
         if not isinstance(name, str) or not NAME.fullmatch(name):
-            raise RequestError(
-                Fault(f"{self.address}/{name}", f"a name of a {what} must be letters, digits and _ only")
-            )
+            raise RequestError(Fault(f"{self.address}/{name}", f"a name of {what} must be letters, digits and _ only"))
         if name in self.blocks or name in self.inputs:
             raise RequestError(Fault(f"{self.address}/{name}", "the name is taken; names are unique in a net"))
 

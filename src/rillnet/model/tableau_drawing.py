@@ -63,11 +63,11 @@ def tableau_text(rollouts: Mapping[str, Rollout], frames: int) -> str:
         >>> net = net.add("a", rn.Linear(out_features=2)).add("b", rn.Linear(out_features=2))
         >>> print(tableau_text({"sequential": Rollout(net), "streaming": Rollout.streaming(net)}, 3))
                           sequential   streaming
-        frame              0 1 2 3      0 1 2 3
-        x                  0 0 0 0      0 0 0 0
-        a                  0 1 1 1      0 1 1 1
-        b                  0 2 2 2      0 1 2 2
-        steps per frame    2            1
+        frame             0 1 2 3      0 1 2 3
+        x                 0 0 0 0      0 0 0 0
+        a                 0 1 1 1      0 1 1 1
+        b                 0 2 2 2      0 1 2 2
+        steps per frame   2            1
         first response: b  1            2
     """
     names = _blocks(rollouts)
@@ -83,7 +83,7 @@ def tableau_text(rollouts: Mapping[str, Rollout], frames: int) -> str:
         cells = [" ".join(f"{step:>{digits}}" for step in row) for row in rows]
         cells += [f"{rollout.inference_factor:>{digits}}"]
         cells += ["-" if response is None else f"{response:>{digits}}" for response in responses]
-        columns.append([name, *(f" {cell}" for cell in cells)])
+        columns.append([name, *cells])
     widths = [max(map(len, column)) for column in columns]
     lines = zip(*(_justified(column, width) for column, width in zip(columns, widths, strict=True)), strict=True)
     return "\n".join(_line(cells) for cells in lines)

@@ -8,6 +8,7 @@ that a resumed run does the same arithmetic.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import os
@@ -22,6 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rillnet.model.net import Net
 from rillnet.runtime.executor import Context, Executor, threads
 from rillnet.spec import ExecutionSpec
 
@@ -45,15 +47,15 @@ class Choice:
         execution: nothing in it is left open.
         gain: how many times faster than torch's defaults a step is; 1 where nothing was measured.
         step_ms: milliseconds a step took.
-        reason: `measured`, `remembered`, `short run`, or `asked for`.
-        measured: milliseconds a step, by what was tried.
+        reason: `measured`, `remembered`, `short run`, `not measured`, or `asked for`.
+        measured: milliseconds a step, by what was tried; None for what failed.
     """
 
     execution: ExecutionSpec
     gain: float = 1.0
     step_ms: float | None = None
     reason: str = "asked for"
-    measured: dict[str, float] = field(default_factory=dict)
+    measured: dict[str, float | None] = field(default_factory=dict)
 
     def __str__(self) -> str:
         how = describe(self.execution)
@@ -107,6 +109,22 @@ def _threads(device: torch.device) -> int | None:
     return torch.get_num_threads() if device.type == "cpu" else None
 
 
+class NotCopiedError(Exception):
+    """A net of which no scratch copy can be made."""
+
+
+def copied(net: Net) -> Net:
+    """A scratch copy of a net.
+
+    Raises:
+        NotCopiedError: a block cannot be copied.
+    """
+    try:
+        return copy.deepcopy(net)
+    except Exception as error:  # whatever a foreign module raises that holds a lock, a file, a tensor of a graph
+        raise NotCopiedError from error
+
+
 def choose(
     make: Make,
     fields: Mapping[str, Tensor],
@@ -116,6 +134,7 @@ def choose(
     device: torch.device,
     context: Context,
     memory: Path | None,
+    details: object = None,
 ) -> Choice:
     """Measures how a net is best executed.
 
@@ -127,16 +146,20 @@ def choose(
         device: where it runs.
         context: where the run is and how many steps it will have; None is very many.
         memory: a file of earlier choices on this machine, or None.
+        details: what else tells a run from another, as JSON has it: precision, optimiser ...
 
     Returns:
         The choice; the same one for the same net on the same machine as long as it is remembered.
     """
-    key = _key(net, fields, asked, device)
+    key = _key(net, fields, asked, device, details)
     kept = _recall(memory, key)
     if kept is not None:
         return Choice.from_dict({**kept, "reason": "remembered"})
     first = _with(plain(device), asked)
-    trial = _Trial(make(first), fields, context)
+    try:
+        trial = _Trial(make(first), fields, context)
+    except NotCopiedError:
+        return Choice(unmeasured(asked, device), reason="not measured")
     expected_s = trial.median_s(rounds=2) * (10**9 if context.total_steps is None else context.total_steps)
     if expected_s < _SHORT_RUN_S:
         return Choice(unmeasured(asked, device), 1.0, None, "short run")
@@ -156,14 +179,18 @@ def _climb(
     long: float,
 ) -> Choice:
     """Tries one change after the other against the best so far, both in turn, and keeps what pays."""
-    measured: dict[str, float] = {}
+    measured: dict[str, float | None] = {}
     changes = [c for c in _changes(trial.executor, long) if all(getattr(asked, key) is None for key in c)]
     slice_s = budget_s / max(len(changes), 1)
     plain_s, best_s = None, trial.median_s(rounds=3)
     for change in changes:
         rival_spec = best.model_copy(update=change)
-        rival = _Trial(make(rival_spec), fields, trial.context)
-        ours, theirs = _in_turn(trial, rival, slice_s)
+        try:
+            rival = _Trial(make(rival_spec), fields, trial.context)
+            ours, theirs = _in_turn(trial, rival, slice_s)
+        except Exception:  # whatever a layout or a compiler makes a foreign block raise, the best so far works
+            measured[describe(rival_spec)] = None
+            continue
         plain_s = ours if plain_s is None else plain_s * ours / best_s
         measured[describe(best)] = round(ours * 1e3, 3)
         measured[describe(rival_spec)] = round(theirs * 1e3, 3)
@@ -240,12 +267,14 @@ def choices_file() -> Path:
     return Path(cache) / "rillnet" / "execution.json"
 
 
-def _key(net: nn.Module, fields: Mapping[str, Tensor], asked: ExecutionSpec, device: torch.device) -> str:
+def _key(
+    net: nn.Module, fields: Mapping[str, Tensor], asked: ExecutionSpec, device: torch.device, details: object
+) -> str:
     layers = [repr(module) for module in net.modules() if not list(module.children())]
     shapes = [(name, list(p.shape), str(p.dtype)) for name, p in net.named_parameters()]
     batch = [(name, list(tensor.shape), str(tensor.dtype)) for name, tensor in sorted(fields.items())]
     where = [torch.__version__, platform.processor(), platform.node(), str(device), torch.get_num_threads()]
-    text = json.dumps([layers, shapes, batch, asked.model_dump(), where])
+    text = json.dumps([layers, shapes, batch, asked.model_dump(), where, details])
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 

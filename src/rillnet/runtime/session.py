@@ -341,8 +341,9 @@ class Session:
             RequestError: an input or output is unknown, of another shape, or cannot be computed.
         """
         fields = as_inputs(self.net, inputs, self.spec.run.precision == "fp64")
+        wanted = self._computable(fields) if outputs is None else list(outputs)
         with self.trainer.averaged():
-            sent = self.executor.evaluate(fields, outputs or self._computable(fields), "test", 0)
+            sent = self.executor.evaluate(fields, wanted, "test", 0)
         for name in outputs or ():
             sent[name]  # raises for what was not computed
         return sent
@@ -350,7 +351,11 @@ class Session:
     def _computable(self, fields: Mapping[str, Tensor]) -> list[str]:
         flat = self.rollout.flat
         there = available_in(flat, "test", set(fields))
-        return [name for name in self.net.blocks if all(source.block in there for source in flat.sent_by(name))]
+        found = [name for name in self.net.blocks if all(source.block in there for source in flat.sent_by(name))]
+        if not found:
+            rule = f"no block can be computed from {', '.join(fields) or 'nothing'}"
+            raise RequestError(Fault("net", rule, hint=f"the net takes {', '.join(self.net.inputs)}"))
+        return found
 
     # --- looking and changing -----------------------------------------------------------------
 
@@ -436,12 +441,12 @@ class Session:
         if self._executor is not None:
             rules = self._executor.rules
             values["rules"] = {name: rule.state_values() for name, rule in rules.items()}
-            tensors["learning"] = {f"{n}/{key}": t for n, rule in rules.items() for key, t in rule.state_tensors().items()}
+            tensors["learning"] = {
+                f"{n}/{key}": t for n, rule in rules.items() for key, t in rule.state_tensors().items()
+            }
             if self._executor.state:
                 tensors["state"] = dict(self._executor.state)
-        path = record.save(
-            self.clock, tensors, values, best=best or self.is_best, keep=self.spec.run.checkpoint.keep
-        )
+        path = record.save(self.clock, tensors, values, best=best or self.is_best, keep=self.spec.run.checkpoint.keep)
         self.is_best = False
         return path
 
@@ -474,7 +479,8 @@ class Session:
         self._begin_anew()
         if "execution" in values:
             self.choice = Choice.from_dict(values["execution"])
-        self.feed.seek(values.get("feed", {"epoch": 0, "batch": 0}))
+        if "feed" in values or self._feed is not None:
+            self.feed.seek(values.get("feed", {"epoch": 0, "batch": 0}))
         self.clock.load(values["clock"])
         self.metrics = values.get("metrics", {})
         if "rules" in values:

@@ -41,7 +41,7 @@ class MovingAverage:
         self._averages = {address: parameter.detach().clone() for address, parameter in parameters.items()}
 
     def decay_at(self, step: int) -> float:
-        """d after so many steps."""
+        """The decay d after so many steps."""
         return min(self.decay, (1 + step) / (10 + step))
 
     @torch.no_grad()

@@ -18,20 +18,18 @@ from rillnet.model.frontends.yaml import Document
 from rillnet.model.net import Net
 from rillnet.model.nets import path_of, ready_nets
 from rillnet.model.rollout import Rollout
-from rillnet.registry import UNTRUSTED, trusting
+from rillnet.registry import trusting
 from rillnet.runtime.record import Record
 from rillnet.runtime.rundirectory import RunDirectory, fingerprint
 from rillnet.runtime.session import Session
 from rillnet.spec import DataSpec, ExperimentSpec, NetSpec, RolloutSpec, RunSpec, TypedSpec
+from rillnet.training.checking import check_record, check_with_net
 from rillnet.training.extensions import EXTENSIONS, Evaluate, Extension, Log, Save
-from rillnet.training.improvement import check_mode
 from rillnet.training.learning_rules import RULES
 from rillnet.training.trainer import Trainer
-from rillnet.training.triggers import check_trigger
 from rillnet.types import LearningRule
 
 NetLike = Net | NetSpec | Mapping[str, Any] | str | Path
-_TRIGGERS = (("checkpoint", "every"), ("evaluate", "every"), ("log",))
 
 
 class Experiment:
@@ -140,45 +138,25 @@ class Experiment:
         blocks = net.blocks if net is not None else self.spec.net.blocks
         if self.spec.data is not None:
             faults += check_data(self.spec.data)
-        faults += _unsupported(self.spec)
-        for name, spec in self.spec.learning.items():
-            faults += _check_rule(spec, f"learning/{name}", blocks, self.trust)
-        faults += self._check_run()
+        faults += check_record(self.spec, blocks, self.trust)
         if net is not None:
             try:
-                faults += self.build_rollout(net).check()
+                faults += self.build_rollout(net).check() or check_with_net(self.spec, net)
             except RequestError as error:
                 faults += error.faults
-        return faults
-
-    def _check_run(self) -> list[Fault]:
-        run = self.spec.run
-        faults = []
-        for path in _TRIGGERS:
-            value: Any = run
-            for key in path:
-                value = getattr(value, key)
-            faults += check_trigger(value, ".".join(("run", *path)))
-        if run.checkpoint.best is not None:
-            faults += check_mode(run.checkpoint.best, run.checkpoint.mode, "run.checkpoint.mode")
-        if run.early_stopping is not None:
-            faults += check_mode(run.early_stopping.metric, run.early_stopping.mode, "run.early_stopping.mode")
-        for number, extension in enumerate(run.extensions):
-            address = f"run.extensions.{number}"
-            if not self.trust:
-                faults.append(Fault(f"{address}.type", UNTRUSTED, extension.type))
-            else:
-                faults += EXTENSIONS.check(extension, address)
         return faults
 
     # --- parts of a session -------------------------------------------------------------------
 
     def build_net(self, device: torch.device) -> Net:
         """The net on its device; drawn from the run's seed unless it has parameters of its own."""
-        if self.live_net is not None:
-            if not self.live_net.seed_given and self.live_net.is_untouched():
-                self.live_net.draw(self.spec.run.seed)
-            return self.live_net.to(device)
+        net = self.live_net
+        if net is not None:
+            if any(parameter.is_meta for parameter in net.parameters()):
+                net.materialise(device)
+            if not net.seed_given and net.is_untouched():
+                net.draw(self.spec.run.seed)
+            return net.to(device)
         try:
             return Net.from_spec(self.spec.net, seed=self.spec.run.seed, device=device, trust=self.trust)
         except RequestError as error:
@@ -221,7 +199,12 @@ class Experiment:
     @property
     def fingerprint(self) -> str:
         """What the document computes, in one word; runs of equal documents can go on with each other."""
-        return fingerprint(self.spec.model_dump(mode="json", by_alias=True))
+        document = self.spec.model_dump(mode="json", by_alias=True)
+        if self.live_data is not None:
+            document["data"] = self.live_data.spec.model_dump(mode="json", by_alias=True)
+        if self.live_net is not None and not self.spec.net.blocks:
+            document["net"] = {address: list(p.shape) for address, p in self.live_net.parameters_by_address().items()}
+        return fingerprint(document)
 
     def find_record(self, root: Path) -> Record | None:
         """The run directory to go on with: this run's, or that of an unfinished run of the same document."""
@@ -244,7 +227,11 @@ class Run(Experiment):
     def open(cls, directory: RunDirectory, *, trust: bool = True) -> Run:
         """The run in a directory."""
         document = yaml.read(directory.path / "experiment.yaml")
-        run = cls.from_spec(document.experiment(), trust=trust, document=document)
+        spec = document.experiment()
+        if not spec.net.blocks:
+            rule = "its net was made of live modules in Python, and can be gone on with only from there"
+            raise RequestError(Fault("", f"{directory}: {rule}", hint="rn.Session(experiment, resume=True)"))
+        run = cls.from_spec(spec, trust=trust, document=document)
         assert isinstance(run, Run)
         run.directory = directory
         return run
@@ -345,19 +332,22 @@ def _net_record(net: NetLike) -> Any:
     return net if isinstance(net, NetSpec) else {"name": "net", **net}
 
 
-def _divide_data(data: Any) -> tuple[Any, Any]:
-    """Live data, and the record of how they are drawn."""
+def _divide_data(data: Any) -> tuple[Data | None, Any]:
+    """Data of objects that only Python knows, or else the record of how they are drawn."""
     if data is None or isinstance(data, DataSpec):
         return None, data
-    if isinstance(data, Mapping) and "source" in data:
-        if isinstance(data["source"], str | Mapping | TypedSpec) and not _is_arrays(data["source"]):
-            return None, data
+    if isinstance(data, Data):
         return data, None
-    return {"source": data}, None
+    drawn = dict(data) if isinstance(data, Mapping) and "source" in data else {"source": data}
+    transforms = [*drawn.get("prepare", ()), *drawn.get("augment", ())]
+    if _is_text(drawn["source"]) and all(_is_text(transform) for transform in transforms):
+        return None, drawn
+    return (drawn["source"] if len(drawn) == 1 and isinstance(drawn["source"], Data) else Data(**drawn)), None
 
 
-def _is_arrays(source: Any) -> bool:
-    return isinstance(source, Mapping) and "type" not in source
+def _is_text(member: Any) -> bool:
+    """Whether it is what a document can say: a type's name, or its record."""
+    return isinstance(member, str | TypedSpec) or (isinstance(member, Mapping) and isinstance(member.get("type"), str))
 
 
 def _by_name(learning: Mapping[str, Any] | TypedSpec | None) -> dict[str, Any]:
@@ -366,31 +356,3 @@ def _by_name(learning: Mapping[str, Any] | TypedSpec | None) -> dict[str, Any]:
     if isinstance(learning, TypedSpec) or isinstance(learning.get("type"), str):
         return {"main": learning}
     return dict(learning)
-
-
-def _unsupported(spec: ExperimentSpec) -> list[Fault]:
-    """What a document may say but this version does not do: told, never passed over."""
-    faults = []
-    if spec.placement and spec.placement != {"processes": 1}:
-        faults.append(Fault("placement", "is not supported by this version, which runs a net in one process"))
-    if spec.observe:
-        faults.append(Fault("observe", "is not supported by this version, which records metrics"))
-    return faults
-
-
-def _check_rule(spec: TypedSpec, address: str, blocks: Mapping[str, Any], trust: bool) -> list[Fault]:
-    if ":" in spec.type and not trust:
-        return [Fault(f"{address}.type", UNTRUSTED, spec.type)]
-    faults = RULES.check(spec, address, omit=("net", "implementation", "address"))
-    if any(fault.address == f"{address}.type" for fault in faults):
-        return faults
-    nested = getattr(RULES.find(spec.type), "check", None)
-    if nested is not None:
-        faults += nested(spec.arguments, address)
-    losses = spec.arguments.get("loss", "loss" if spec.type == "Backprop" else [])
-    if any(fault.address == f"{address}.loss" for fault in faults):
-        return faults
-    for name in [losses] if isinstance(losses, str) else losses:
-        if name not in blocks:
-            faults.append(Fault(f"{address}.loss", "unknown block", name, hint=suggest(str(name), blocks)))
-    return faults

@@ -62,16 +62,15 @@ class Trainer:
         session.total_steps = max(end, self._whole() or end)
         try:
             self._begin()
-            with threads(session.executor.execution.threads):
-                with self._signals():
-                    while session.clock.step < end and self.stop_reason is None:
-                        before = session.clock.copy()
-                        self._step(before)
-                        if self._interrupted:
-                            self._save_interrupted()
-                    self._finish()
+            with threads(session.executor.execution.threads), self._signals():
+                while session.clock.step < end and self.stop_reason is None:
+                    before = session.clock.copy()
+                    self._step(before)
                     if self._interrupted:
-                        raise Interrupted(f"interrupted after step {session.clock.step}, when all was done and saved")
+                        self._save_interrupted()
+                self._finish()
+                if self._interrupted:
+                    raise Interrupted(f"interrupted after step {session.clock.step}, when all was done and saved")
         except Interrupted:
             raise
         except BaseException as error:

@@ -131,7 +131,7 @@ def _as_json(fault: Fault) -> dict[str, Any]:
 def _program() -> str:
     """How the user started rillnet."""
     started = Path(sys.argv[0])
-    return "python -m rillnet" if started.name == "__main__.py" else "rillnet"
+    return "python -m rillnet" if started.parts[-2:] == ("rillnet", "__main__.py") else "rillnet"
 
 
 def _flush() -> None:

@@ -12,6 +12,7 @@ from typing import IO, Any
 from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from rillnet.errors import RequestError
 from rillnet.runtime.jsonlines import plain
@@ -98,6 +99,13 @@ class Terminal:
         return self.results.input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
 
 
+class _Table(Table):
+    """A table whose entries are shown as they are: `[data]` is no mark-up."""
+
+    def add_row(self, *entries: RenderableType | None, **settings: Any) -> None:
+        super().add_row(*(Text(entry) if isinstance(entry, str) else entry for entry in entries), **settings)
+
+
 def table(*headings: str, right: Sequence[str] = ()) -> Table:
     """An empty table without lines.
 
@@ -105,9 +113,9 @@ def table(*headings: str, right: Sequence[str] = ()) -> Table:
         headings: of its columns.
         right: the headings of those whose entries are numbers, set flush right.
     """
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    made = _Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for heading in headings:
-        made.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
+        made.add_column(Text(heading), justify="right" if heading in right else "left", overflow="fold")
     return made
 
 

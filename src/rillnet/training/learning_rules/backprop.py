@@ -86,6 +86,8 @@ class Backprop:
     def check(cls, arguments: Mapping[str, Any], address: str) -> list[Fault]:
         """Every fault of its nested records."""
         faults = []
+        if not isinstance(arguments.get("loss", "loss"), str) and not arguments["loss"]:
+            faults.append(Fault(f"{address}.loss", "must name at least one block", arguments["loss"]))
         if "optimizer" in arguments:
             faults += check_optimizer(arguments["optimizer"], f"{address}.optimizer")
         if arguments.get("rate") is not None:

@@ -1,0 +1,134 @@
+"""What is wrong with the record of an experiment: told before data are opened or parameters are allocated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rillnet.errors import Fault, RequestError, suggest
+from rillnet.model.flat import flatten
+from rillnet.model.net import Net
+from rillnet.registry import UNTRUSTED
+from rillnet.spec import ExperimentSpec, RunSpec, TypedSpec
+from rillnet.training.evaluation import PHASES, watched_blocks
+from rillnet.training.extensions import EXTENSIONS, Extension
+from rillnet.training.improvement import check_mode
+from rillnet.training.learning_rules import RULES, Backprop
+from rillnet.training.triggers import check_trigger
+
+_EXTENSION_RULE = "must be a subclass of rillnet.training.extensions:Extension"
+
+
+def check_record(spec: ExperimentSpec, blocks: Mapping[str, Any], trust: bool) -> list[Fault]:
+    """Every fault of how an experiment learns and is run, as far as its record tells.
+
+    Args:
+        spec: the record.
+        blocks: the blocks of its net, by name; each has `exclude`.
+        trust: whether import paths may be followed.
+    """
+    faults = _unsupported(spec)
+    for name, rule in spec.learning.items():
+        faults += _check_rule(rule, f"learning/{name}", blocks, trust)
+    return faults + _check_run(spec.run, trust)
+
+
+def check_with_net(spec: ExperimentSpec, net: Net) -> list[Fault]:
+    """What only the net can tell: globs that match no parameter, metrics that are not there.
+
+    Args:
+        spec: the record.
+        net: its net; on the meta device nothing is allocated.
+    """
+    faults = []
+    owners: dict[str, str] = {}
+    for name, rule in spec.learning.items():
+        address = f"learning/{name}"
+        if rule.type not in RULES or _check_rule(rule, address, net.blocks, True):
+            continue  # a rule of the user's is built once, when it is needed; faults were told already
+        try:
+            built = RULES.build(rule, net, address=address)
+        except RequestError as error:
+            faults += error.faults
+            continue
+        changed = built.optimizer.parameters if isinstance(built, Backprop) else ()
+        faults += _changed_twice(changed, owners, address)
+        owners |= dict.fromkeys(changed, address)
+    return faults + _check_metrics(spec.run, net)
+
+
+def _changed_twice(changed: Iterable[str], owners: Mapping[str, str], address: str) -> list[Fault]:
+    """Two rules that go back from losses would add up their gradients of a parameter that both change."""
+    twice = next((parameter for parameter in changed if parameter in owners), None)
+    if twice is None:
+        return []
+    rule = f"matches {twice}, which {owners[twice]} changes too; each rule needs parameters of its own"
+    return [Fault(f"{address}.parameters", rule)]
+
+
+def _check_metrics(run: RunSpec, net: Net) -> list[Fault]:
+    flat = flatten(net)
+    known = list(dict.fromkeys(name for phase in PHASES for name in watched_blocks(flat, phase)))
+    asked = {"run.checkpoint.best": run.checkpoint.best}
+    asked["run.early_stopping.metric"] = run.early_stopping.metric if run.early_stopping is not None else None
+    hint = f"known: {', '.join(known) or 'none'}"
+    return [
+        Fault(address, "is no metric of the evaluation", metric, hint=suggest(metric, known) or hint)
+        for address, metric in asked.items()
+        if metric is not None and metric not in known
+    ]
+
+
+def _check_run(run: RunSpec, trust: bool) -> list[Fault]:
+    faults = check_trigger(run.checkpoint.every, "run.checkpoint.every")
+    faults += check_trigger(run.evaluate.every, "run.evaluate.every")
+    faults += check_trigger(run.log, "run.log")
+    if run.checkpoint.best is not None:
+        faults += check_mode(run.checkpoint.best, run.checkpoint.mode, "run.checkpoint.mode")
+    if run.early_stopping is not None:
+        faults += check_mode(run.early_stopping.metric, run.early_stopping.mode, "run.early_stopping.mode")
+    for number, extension in enumerate(run.extensions):
+        faults += _check_extension(extension, f"run.extensions.{number}", trust)
+    return faults
+
+
+def _check_extension(spec: TypedSpec, address: str, trust: bool) -> list[Fault]:
+    if not trust:
+        return [Fault(f"{address}.type", UNTRUSTED, spec.type)]
+    faults = EXTENSIONS.check(spec, address)
+    if faults:
+        return faults
+    member: Any = EXTENSIONS.find(spec.type)
+    if not isinstance(member, type) or not issubclass(member, Extension):
+        return [Fault(f"{address}.type", _EXTENSION_RULE, spec.type)]
+    return []
+
+
+def _unsupported(spec: ExperimentSpec) -> list[Fault]:
+    """What a document may say but this version does not do: told, never passed over."""
+    faults = []
+    if spec.placement and spec.placement != {"processes": 1}:
+        faults.append(Fault("placement", "is not supported by this version, which runs a net in one process"))
+    if spec.observe:
+        faults.append(Fault("observe", "is not supported by this version, which records metrics"))
+    return faults
+
+
+def _check_rule(spec: TypedSpec, address: str, blocks: Mapping[str, Any], trust: bool) -> list[Fault]:
+    if ":" in spec.type and not trust:
+        return [Fault(f"{address}.type", UNTRUSTED, spec.type)]
+    faults = RULES.check(spec, address, omit=("net", "implementation", "address"))
+    if any(fault.address == f"{address}.type" for fault in faults):
+        return faults
+    nested = getattr(RULES.find(spec.type), "check", None)
+    if nested is not None:
+        faults += nested(spec.arguments, address)
+    losses = spec.arguments.get("loss", "loss" if spec.type == "Backprop" else [])
+    if any(fault.address == f"{address}.loss" for fault in faults):
+        return faults
+    for name in [losses] if isinstance(losses, str) else losses:
+        if name not in blocks:
+            faults.append(Fault(f"{address}.loss", "unknown block", name, hint=suggest(str(name), blocks)))
+        elif "train" in blocks[name].exclude:
+            faults.append(Fault(f"{address}.loss", "is excluded from train, where it is learned from", name))
+    return faults

@@ -197,13 +197,13 @@ def test_every_member_has_a_row() -> None:
 
 @pytest.mark.parametrize("name", list(SOURCES))
 def test_making_one_reads_nothing(name: str) -> None:
-    arguments = {
+    needed = {
         "Images": {"root": "/nowhere"},
         "Arrays": {"train": {"x": "/nowhere.npy"}},
         "ImageStream": {"of": "Digits"},
-    }.get(name, {})
+    }
 
-    assert isinstance(SOURCES.find(name)(**arguments), Source)
+    assert isinstance(SOURCES.find(name)(**needed.get(name, {})), Source)
 
 
 def test_phases_are_in_order_and_end_with_the_evaluated_one(data: Data) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 
 from rillnet.data.examples import ArrayExamples
@@ -13,7 +15,7 @@ EXAMPLES = ArrayExamples({"image": torch.arange(50.0).view(50, 1, 1, 1), "label"
 def test_an_example_is_held_and_told_from_its_onset() -> None:
     held = HeldImages(EXAMPLES, "train", duration=3)
     frames = [held.frame(number, streams=4, seed=1) for number in range(12)]
-    for earlier, later in zip(frames, frames[1:], strict=False):
+    for earlier, later in itertools.pairwise(frames):
         same = later["onset"] > 0
         assert torch.equal(earlier["label"][same], later["label"][same])
     assert held.fields()["onset"] == ((), torch.int64)
@@ -30,9 +32,8 @@ def test_the_image_before_fades_away_linearly() -> None:
     for number in range(1, 20):
         now, pure = held.frame(number, 8, 1), sharp.frame(number, 8, 1)
         before = sharp.frame(number - 1, 8, 1)
-        expected = torch.where(
-            pure["onset"].view(-1, 1, 1, 1) == 0, (before["image"] + pure["image"]) / 2, pure["image"]
-        )
+        new = pure["onset"].view(-1, 1, 1, 1) == 0
+        expected = torch.where(new, (before["image"] + pure["image"]) / 2, pure["image"])
         assert torch.allclose(now["image"], expected)
         assert torch.equal(now["label"], pure["label"])
 

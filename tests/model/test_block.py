@@ -9,7 +9,7 @@ from torch import nn
 from rillnet.errors import RequestError
 from rillnet.model.block import Block, Step, check_phases, parse_sources, provisional_output, steps_of
 from rillnet.model.graph import Edge
-from rillnet.model.layers.merge import Sum
+from rillnet.model.layers.merge import Product, Sum
 from rillnet.model.shapes import Signature
 from rillnet.spec import BlockSpec, ShareSpec, SourceSpec
 
@@ -103,14 +103,14 @@ def test_a_block_must_be_left_out_with_what_it_cannot_do_without() -> None:
 @pytest.mark.parametrize(
     ("spec", "kind", "known", "expected"),
     [
-        (BlockSpec(type="Tanh", shape=(3,)), "Tanh", [], Signature((3,))),
-        (BlockSpec(type="Sum"), "Sum", [Signature((2,), torch.float64)], Signature((2,), torch.float64)),
-        (None, "Product", [Signature((2,))], Signature((2,))),
-        (BlockSpec(type="Sum"), "Sum", [], None),
-        (BlockSpec(type="Linear"), "Linear", [Signature((2,))], None),
+        (BlockSpec(type="Tanh", shape=(3,)), nn.Tanh, [], Signature((3,))),
+        (BlockSpec(type="Sum"), Sum, [Signature((2,), torch.float64)], Signature((2,), torch.float64)),
+        (None, Product, [Signature((2,))], Signature((2,))),
+        (BlockSpec(type="Sum"), Sum, [], None),
+        (BlockSpec(type="Linear"), nn.Linear, [Signature((2,))], None),
     ],
 )
-def test_what_a_block_in_a_cycle_sends_is_declared_or_a_sums(
-    spec: BlockSpec | None, kind: str, known: list[Signature], expected: Signature | None
+def test_what_a_block_in_a_cycle_sends_is_declared_or_told_by_its_class(
+    spec: BlockSpec | None, kind: type[nn.Module], known: list[Signature], expected: Signature | None
 ) -> None:
-    assert provisional_output(spec, kind, known) == expected
+    assert provisional_output(spec, kind, {}, known) == expected

@@ -10,8 +10,10 @@ import torch
 import yaml
 
 from rillnet.errors import RequestError
+from rillnet.model.frontends.yaml import read
 from rillnet.model.net import Net
 from rillnet.model.nets import path_of, ready_nets
+from rillnet.spec import NetSpec
 
 # name: parameters, classes, example shape
 PUBLISHED = {
@@ -171,3 +173,9 @@ def test_unknown_net_is_told_with_the_nearest() -> None:
 def test_unknown_net_is_told_with_all() -> None:
     with pytest.raises(RequestError, match="known: alexnet, googlenet, lenet"):
         path_of("zebra")
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_documents_are_read_as_they_are_by_our_own_reading(name: str) -> None:
+    """Aliases and all; any other reading of YAML is good for these documents too."""
+    assert read(path_of(name)).net() == NetSpec.model_validate(document(name)["net"])

@@ -30,14 +30,14 @@ def test_the_table_shows_every_block_and_what_comes_of_it(net: Net) -> None:
 
     assert text.splitlines() == [
         "                        sequential                         1 everywhere",
-        "frame                     0  1  2  3  4  5  6  7  8  9 10    0  1  2  3  4  5  6  7  8  9 10",
-        "x                         0  0  0  0  0  0  0  0  0  0  0    0  0  0  0  0  0  0  0  0  0  0",
-        "target                    0  0  0  0  0  0  0  0  0  0  0    0  0  0  0  0  0  0  0  0  0  0",
-        "first                     0  1  1  1  1  1  1  1  1  1  1    0  1  1  1  1  1  1  1  1  1  1",
-        "second                    0  2  2  2  2  2  2  2  2  2  2    0  1  2  2  2  2  2  2  2  2  2",
-        "loss                      0  3  3  3  3  3  3  3  3  3  3    0  1  2  3  3  3  3  3  3  3  3",
-        "steps per frame           3                                  1",
-        "first response: second    1                                  2",
+        "frame                    0  1  2  3  4  5  6  7  8  9 10    0  1  2  3  4  5  6  7  8  9 10",
+        "x                        0  0  0  0  0  0  0  0  0  0  0    0  0  0  0  0  0  0  0  0  0  0",
+        "target                   0  0  0  0  0  0  0  0  0  0  0    0  0  0  0  0  0  0  0  0  0  0",
+        "first                    0  1  1  1  1  1  1  1  1  1  1    0  1  1  1  1  1  1  1  1  1  1",
+        "second                   0  2  2  2  2  2  2  2  2  2  2    0  1  2  2  2  2  2  2  2  2  2",
+        "loss                     0  3  3  3  3  3  3  3  3  3  3    0  1  2  3  3  3  3  3  3  3  3",
+        "steps per frame          3                                  1",
+        "first response: second   1                                  2",
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,7 +12,8 @@ from rillnet.errors import Fault, RequestError, suggest
 from rillnet.model.block import Block, check_phases, provisional_output
 from rillnet.model.building import build_block, check_initial, draw_module, infer_output
 from rillnet.model.graph import ZeroDelayCycleError
-from rillnet.model.registry import check_block
+from rillnet.model.layers.recurrence import own_outputs
+from rillnet.model.registry import check_block, find_block_type
 from rillnet.model.shapes import Output, pick, shape_error
 from rillnet.model.structure import Structure
 from rillnet.registry import check_arguments
@@ -22,7 +23,10 @@ Read = list[tuple[str, Output]]
 
 
 def declare(net: Structure, block: Block, module: nn.Module | None) -> None:
-    """Puts a block into a net, to be built when what it reads is known."""
+    """Puts a block into a net, to be built when what it reads is known; a cell that names no state of its own gets it."""
+    own = own_outputs(*_kind_of(net, block, module))
+    if own and all(source.block != block.name for source in block.sources):
+        block.sources = [*block.sources, *(SourceSpec(block=block.name, output=output, delay=1) for output in own)]
     net.blocks[block.name] = block
     net._modules[block.name] = module
     net.pending[block.name] = None
@@ -31,6 +35,18 @@ def declare(net: Structure, block: Block, module: nn.Module | None) -> None:
             if isinstance(inner, Structure):
                 inner.address = "/".join([net.address, block.name, *filter(None, path.split("."))])
     net.forget_plans()
+
+
+def _kind_of(net: Structure, block: Block, module: nn.Module | None) -> tuple[Any, Mapping[str, Any]]:
+    """The class of a block, None if it is not known, and the arguments of its constructor."""
+    if module is not None:
+        return type(module), vars(module)
+    if block.spec is None or block.spec.type == "Net" or block.spec.repeat:
+        return None, {}
+    try:
+        return find_block_type(block.spec.type, trust=net.trust), block.spec.arguments
+    except RequestError:  # told with the block's other faults
+        return None, {}
 
 
 def assemble(net: Structure, record: NetSpec) -> None:
@@ -207,10 +223,10 @@ def _assume_one(net: Structure, failed: set[str]) -> bool:
         block = net.blocks[name]
         if name in failed or block.output is not None:
             continue
-        module = net._modules[name]
-        kind = block.spec.type if block.spec is not None else type(module).__name__
+        kind, arguments = _kind_of(net, block, net._modules[name])
         known = [(_output_of(net, source.block), source.output) for source in block.sources]
-        output = provisional_output(block.spec, kind, [pick(o, index) for o, index in known if o is not None])
+        sent = [pick(output, index) for output, index in known if output is not None]
+        output = provisional_output(block.spec, kind, arguments, sent)
         if output is not None:
             block.output = output
             return True

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from torch import nn
 
 from rillnet.errors import Fault, RequestError
 from rillnet.model.graph import Edge
 from rillnet.model.layers.merge import Merge
+from rillnet.model.layers.recurrence import sent_in_cycle
 from rillnet.model.shapes import Output, Signature
 from rillnet.spec import PHASES, BlockSpec, ShareSpec, SourceSpec
 
@@ -127,10 +129,17 @@ def check_phases(blocks: Sequence[Block], modules: dict[str, nn.Module | None]) 
     return faults
 
 
-def provisional_output(spec: BlockSpec | None, module_type: str, known: Sequence[Output]) -> Output | None:
-    """What a block in a cycle sends, told before all it reads is known: by declaration, or as a sum's."""
+def provisional_output(
+    spec: BlockSpec | None, kind: Any, arguments: Mapping[str, Any], known: Sequence[Output]
+) -> Output | None:
+    """What a block in a cycle sends, told before all it reads is known: by declaration, or by its class.
+
+    Args:
+        spec: the record it is built from, if any.
+        kind: its class, as far as it is known.
+        arguments: of its constructor.
+        known: what those of its sources send that are known already.
+    """
     if spec is not None and spec.shape is not None:
         return Signature(tuple(spec.shape))
-    if module_type in ("Sum", "Product") and known:
-        return known[0]
-    return None
+    return sent_in_cycle(kind, arguments, known)

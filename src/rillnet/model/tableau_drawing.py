@@ -62,12 +62,12 @@ def tableau_text(rollouts: Mapping[str, Rollout], frames: int) -> str:
         >>> net = rn.Net("chain", inputs={"x": (2,)})
         >>> net = net.add("a", rn.Linear(out_features=2)).add("b", rn.Linear(out_features=2))
         >>> print(tableau_text({"sequential": Rollout(net), "streaming": Rollout.streaming(net)}, 3))
-                          sequential   streaming
-        frame             0 1 2 3      0 1 2 3
-        x                 0 0 0 0      0 0 0 0
-        a                 0 1 1 1      0 1 1 1
-        b                 0 2 2 2      0 1 2 2
-        steps per frame   2            1
+                           sequential   streaming
+        frame              0 1 2 3      0 1 2 3
+        x                  0 0 0 0      0 0 0 0
+        a                  0 1 1 1      0 1 1 1
+        b                  0 2 2 2      0 1 2 2
+        steps per frame    2            1
         first response: b  1            2
     """
     names = _blocks(rollouts)

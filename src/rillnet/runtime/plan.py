@@ -80,6 +80,7 @@ class Plan:
     Args:
         size: number of registers.
         given: register of each value that is given.
+        parts: registers of parts of what is given: the register of the whole, and the place in it.
         fetches: registers of what is read from the state, with the keys there.
         turns: the blocks in order.
         outputs: what is sent, by name.
@@ -89,6 +90,7 @@ class Plan:
 
     size: int
     given: tuple[tuple[str, int], ...]
+    parts: tuple[tuple[int, int, Place], ...]
     fetches: tuple[tuple[int, Assembled], ...]
     turns: tuple[Turn, ...]
     outputs: tuple[tuple[str, Assembled], ...]
@@ -269,7 +271,9 @@ def make_plan(
     outputs = _outputs_of(wanted if wanted is not None else top_level(flat, given), there, registers)
     pushes, moves = _successors(slots, names, registers)
     copied = _copies(flat, computed, reads, {*registers.fetches, *(register for _, register in pushes)}, registers)
-    draft = Plan(registers.size, inputs, tuple(registers.fetches.items()), (), outputs, pushes, moves)
+    given_parts = tuple((r, whole, place) for name, whole in inputs for r, place in registers.parts.get(name, ()))
+    fetches = tuple(registers.fetches.items())
+    draft = Plan(registers.size, inputs, given_parts, fetches, (), outputs, pushes, moves)
     frees = _last_reads(computed, reads, results, registers, draft.kept())
     turns = []
     for name in computed:

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from rillnet.errors import AddressError, Fault, RequestError, ShapeError, suggest
-from rillnet.model.flat import outputs_of
+from rillnet.model.flat import outputs_of, part
 from rillnet.model.net import Net, Outputs
 from rillnet.model.rollout import Rollout
 from rillnet.runtime.plan import Assembled, Plan, Seeds, Slot, make_plan, needed_by, slots_of, top_level
@@ -145,13 +145,15 @@ class Program:
         values: list[Any] = [None] * plan.size
         for name, register in plan.given:
             values[register] = inputs[name]
+        for register, whole, place in plan.parts:
+            values[register] = part(values[whole], place)
         if self._slots:
             state = self._checked(inputs, state)
             for register, keys in plan.fetches:
                 values[register] = state[keys] if isinstance(keys, str) else _fetch(state, keys)
         try:
-            for part in prepared.parts:
-                part(values, frame_seed)
+            for piece in prepared.parts:
+                piece(values, frame_seed)
         except Exception as error:  # told with the inputs at fault, if it is theirs; otherwise as it is
             self._explain(inputs, error)
             raise
@@ -220,8 +222,8 @@ class Program:
         return {
             name: how
             for prepared in self._prepared.values()
-            for part in prepared.parts
-            for name, how in part.report.items()
+            for piece in prepared.parts
+            for name, how in piece.report.items()
         }
 
     # --- checking -----------------------------------------------------------------------------

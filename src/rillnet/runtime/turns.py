@@ -115,8 +115,12 @@ class CompiledTurns:
         try:
             left = self._run([values[register] for register in self.entering])
         except torch._dynamo.exc.TorchDynamoException as error:  # raised before anything has run
-            self._eager(values, seeds)
-            self.refusal = " ".join(str(error).split()[:40]) or type(error).__name__
+            reason = " ".join(str(error).split()[:40]) or type(error).__name__
+        else:
+            reason = ""
+        if reason:
+            self._eager(values, seeds)  # first, as a block that fails in Python too is at fault itself
+            self.refusal = reason
             return None
         for register in self.frees:
             values[register] = None

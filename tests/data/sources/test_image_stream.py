@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 
@@ -14,7 +16,7 @@ def test_the_images_of_another_source_are_held() -> None:
     feed = data.feed("train")
     batches = [feed.next() for _ in range(6)]
     assert data.fields("train")["image"] == ((1, 8, 8), torch.float32)
-    for earlier, later in zip(batches, batches[1:], strict=False):
+    for earlier, later in itertools.pairwise(batches):
         held = later["onset"] == 1
         assert torch.equal(earlier["image"][held], later["image"][held])
 

@@ -73,7 +73,7 @@ def test_the_time_left_is_that_of_steps_and_evaluations(place: Path, capsys: pyt
     left = [line.rpartition("  ")[2] for line in capsys.readouterr().out.splitlines() if line.startswith("step")]
     # 24 steps in all; after 8, 16 steps and 3 evaluations are left: 32 s + 15 s
     assert left[3] == "47.0 s left"
-    assert left[6] == "25.0 s left"
+    assert left[6] == "30.0 s left"  # 10 steps, 2 evaluations
 
 
 def test_a_terminal_shows_a_bar(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

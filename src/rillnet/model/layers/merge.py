@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+
+from rillnet.model.shapes import Output
 
 
 class Merge(nn.Module):
     """Base of the blocks that read any number of sources, those present in a phase."""
 
 
-class Sum(Merge):
+class _Elementwise(Merge):
+    """Base of the merges that send what has the shape of one of their sources."""
+
+    @classmethod
+    def sends(cls, arguments: Mapping[str, Any], known: Sequence[Output]) -> Output | None:
+        """In a cycle: what the sources known so far send."""
+        return known[0] if known else None
+
+
+class Sum(_Elementwise):
     """Adds its sources elementwise, with broadcasting: y = x_1 + x_2 + ...
 
     Returns:
@@ -28,7 +42,7 @@ class Sum(Merge):
         return total
 
 
-class Product(Merge):
+class Product(_Elementwise):
     """Multiplies its sources elementwise, with broadcasting: y = x_1 * x_2 * ...
 
     Returns:

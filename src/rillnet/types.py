@@ -57,6 +57,17 @@ class GradientRule(LearningRule, Protocol):
         """
 
 
+@runtime_checkable
+class WindowedRule(LearningRule, Protocol):
+    """A rule that looks back over several frames."""
+
+    window: int
+    """How many frames it looks back over."""
+
+    every: int
+    """How many new frames come between two of its steps."""
+
+
 class LearningContext(Protocol):
     """Where a run is when a rule learns."""
 

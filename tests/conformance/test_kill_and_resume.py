@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -24,9 +23,6 @@ from rillnet.runtime.checkpoint import Checkpoint
 
 HERE = Path(__file__).parent
 EXAMPLES, BATCHES = 1438, 23
-STARTS_S = 60.0
-"""How long a process may take to reach its first step on a busy machine."""
-
 DOCUMENT = """
 experiment: killed
 net:
@@ -155,11 +151,10 @@ def assert_nothing_is_left(root: Path) -> None:
 
 @pytest.mark.timeout(240)
 def test_killed_three_times(tmp_path: Path) -> None:
-    kill_and_compare(tmp_path, kills=3, epochs=12, longest_s=0.3)
+    kill_and_compare(tmp_path, kills=3, epochs=6, longest_s=0.15)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_killed_fifty_times(tmp_path: Path) -> None:
-    kill_and_compare(tmp_path, kills=50, epochs=60, longest_s=0.25)
-    shutil.rmtree(tmp_path)
+    kill_and_compare(tmp_path, kills=50, epochs=60, longest_s=0.15)

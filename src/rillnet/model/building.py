@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
 from rillnet.errors import Fault, RequestError, ShapeError
+from rillnet.model.layers.initializers import find_initializer
 from rillnet.model.registry import check_block, construct
 from rillnet.model.shapes import Output, Signature, infer, pick, shape_error
 from rillnet.random import derive
@@ -113,14 +114,6 @@ def draw_module(
     return _constructed(spec, address, sources, trust, None, seed)
 
 
-def _initialisers() -> dict[str, Callable[..., Any]]:
-    return {
-        name.removesuffix("_"): found
-        for name, found in vars(nn.init).items()
-        if name.endswith("_") and not name.startswith("_") and callable(found)
-    }
-
-
 def check_initial(initial: Mapping[str, Any], address: str) -> list[Fault]:
     """Faults of a block's `initial`: unknown initialisers."""
     faults = []
@@ -128,8 +121,8 @@ def check_initial(initial: Mapping[str, Any], address: str) -> list[Fault]:
         if isinstance(value, int | float) and not isinstance(value, bool):
             continue
         kind = value.get("type") if isinstance(value, Mapping) else value
-        if str(kind).removesuffix("_") not in _initialisers():
-            rule = "must be a number or an initialiser of torch.nn.init"
+        if find_initializer(str(kind)) is None:
+            rule = "must be a number or an initialiser, such as xavier, id or one of torch.nn.init"
             faults.append(Fault(f"{address}.initial.{name}", rule, kind))
     return faults
 
@@ -152,8 +145,9 @@ def draw_initial(module: nn.Module, initial: Mapping[str, Any], address: str) ->
             nn.init.constant_(parameters[name], value)
             continue
         arguments = dict(value) if isinstance(value, Mapping) else {"type": value}
-        draw = _initialisers()[str(arguments.pop("type")).removesuffix("_")]
+        initializer = find_initializer(str(arguments.pop("type")))
+        assert initializer is not None
         try:
-            draw(parameters[name], **arguments)
+            initializer(parameters[name], **arguments)
         except (TypeError, ValueError) as error:
             raise RequestError(Fault(f"{address}.initial.{name}", str(error))) from error

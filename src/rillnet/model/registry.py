@@ -82,6 +82,7 @@ _INFERRED: dict[str, Callable[[Sequence[Signature]], Any]] = {
     "d_model": _features,
     "in1_features": _features,
     "in2_features": lambda sources: sources[1].shape[-1],
+    "source_shapes": lambda sources: tuple(source.shape for source in sources),
 }
 
 
@@ -103,6 +104,8 @@ def construct(spec: BlockSpec, sources: Sequence[Signature], *, trust: bool = Tr
     """
     found = find_block_type(spec.type, trust=trust)
     arguments = {**_defaults(found), **_deep_tuples(spec.arguments)}
+    if spec.shape is not None and "shape" in signature_of(found):
+        arguments.setdefault("shape", tuple(spec.shape))
     for name, parameter in signature_of(found).items():
         if name in _INFERRED and name not in arguments and parameter.default is parameter.empty and sources:
             arguments[name] = _INFERRED[name](sources)

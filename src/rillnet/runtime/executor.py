@@ -22,9 +22,11 @@ from rillnet.model.rollout import Rollout
 from rillnet.random import derive
 from rillnet.runtime.program import Program
 from rillnet.runtime.state import State, detach_state
+from rillnet.runtime.windows import Window
 from rillnet.spec import ExecutionSpec, Phase
-from rillnet.types import GradientRule, LearningContext, LearningRule
+from rillnet.types import GradientRule, LearningContext, LearningRule, WindowedRule
 
+_WINDOW = "window/"
 _AUTOCAST: dict[str, torch.dtype] = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -90,6 +92,7 @@ class Executor:
         self.device = next((p.device for p in net.parameters()), net.device)
         self.state: State | None = None
         self._programs: dict[tuple[str, tuple[str, ...]], Program] = {}
+        self.window = _window_of(self.rules)
         gathering = [rule for rule in self.rules.values() if isinstance(rule, GradientRule)]
         self._gathering = gathering if len(self.rules) > 1 else []
 
@@ -127,12 +130,16 @@ class Executor:
             self.net.set_phase("train")
         program = self._training
         with threads(self.execution.threads):
-            self._seed_frame(context.step)
             placed = self.place(fields)
-            with self._autocast():
-                outputs, state = program(
-                    placed, self._carried(program, placed), frame_seed=self._block_seed(context.step)
-                )
+            carried = self._carried(program, placed)
+            if self.window is None:
+                outputs, state = self._frame(placed, carried, context.step)
+            else:
+                self.window.add(context.step, placed)
+                if not self.window.is_due:
+                    return {}
+                frames, state = self.window.compute(self._frame, carried)
+                outputs = _mean(frames)
             self.state = detach_state(state)
             scalars = {
                 name: value.detach()
@@ -144,6 +151,12 @@ class Executor:
             for rule in self.rules.values():
                 scalars.update(rule.learn(outputs, context))
         return scalars
+
+    def _frame(self, placed: Mapping[str, Tensor], state: State, step: int) -> tuple[Outputs, State]:
+        """One training frame, with the graph that gradients flow back through."""
+        self._seed_frame(step)
+        with self._autocast():
+            return self._training(placed, state, frame_seed=self._block_seed(step))
 
     def evaluate(self, fields: Mapping[str, Tensor], outputs: Sequence[str], phase: Phase, index: int) -> Outputs:
         """One frame without learning, from a state of zeros.
@@ -194,7 +207,22 @@ class Executor:
         batch = next((tensor.shape[0] for tensor in fields.values() if tensor.dim()), 1)
         if self.state is None or any(tensor.shape[0] != batch for tensor in self.state.values() if tensor.dim()):
             self.state = program.initial_state(batch)
+            if self.window is not None:
+                self.window.clear()
         return self.state
+
+    def state_tensors(self) -> State:
+        """What the next frame depends on besides the net: the state, and the frames of a window."""
+        window = self.window.tensors() if self.window is not None else {}
+        return {**(self.state or {}), **{_WINDOW + name: tensor for name, tensor in window.items()}}
+
+    def load_state(self, tensors: Mapping[str, Tensor]) -> None:
+        """Sets what `state_tensors` gave."""
+        placed = {name: tensor.to(self.device) for name, tensor in tensors.items()}
+        self.state = {name: tensor for name, tensor in placed.items() if not name.startswith(_WINDOW)}
+        if self.window is not None:
+            kept = {name.removeprefix(_WINDOW): t for name, t in placed.items() if name.startswith(_WINDOW)}
+            self.window.load(kept)
 
     def _autocast(self) -> contextlib.AbstractContextManager[Any]:
         dtype = _AUTOCAST.get(self.precision)
@@ -209,6 +237,26 @@ class Executor:
 
     def _block_seed(self, step: int) -> Callable[[str], int]:
         return lambda block: derive(self.seed, "block", block, step)
+
+
+def _window_of(rules: Mapping[str, LearningRule]) -> Window | None:
+    """The window that the rules look back over, or None where each learns from one frame."""
+    asked = {(rule.window, rule.every) for rule in rules.values() if isinstance(rule, WindowedRule)} - {(1, 1)}
+    if not asked:
+        return None
+    if len(asked) > 1 or (len(rules) > 1 and any(not isinstance(rule, WindowedRule) for rule in rules.values())):
+        raise RequestError(Fault("learning", "rules must have one window and one every, as they share its frames"))
+    return Window(*asked.pop())
+
+
+def _mean(frames: Sequence[Mapping[str, Any]]) -> Outputs:
+    """What the frames of a step sent: numbers as their mean, all else as in the last frame."""
+    outputs = Outputs(frames[-1])
+    if len(frames) > 1:
+        for name, value in frames[-1].items():
+            if isinstance(value, Tensor) and value.dim() == 0 and value.is_floating_point():
+                outputs[name] = torch.stack([frame[name] for frame in frames]).mean()
+    return outputs
 
 
 @contextlib.contextmanager

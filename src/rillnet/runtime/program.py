@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,7 +72,7 @@ class Program:
         outputs: Sequence[str] | None = None,
         phase: str | None = None,
         compile: str = "off",
-        backend: str = "inductor",
+        backend: str | Callable[..., Any] = "inductor",
     ) -> None:
         if compile not in ("off", "on"):
             raise RequestError(Fault("compile", "must be off or on", compile))

@@ -444,8 +444,9 @@ class Session:
             tensors["learning"] = {
                 f"{n}/{key}": t for n, rule in rules.items() for key, t in rule.state_tensors().items()
             }
-            if self._executor.state:
-                tensors["state"] = dict(self._executor.state)
+            state = self._executor.state_tensors()
+            if state:
+                tensors["state"] = state
         path = record.save(self.clock, tensors, values, best=best or self.is_best, keep=self.spec.run.checkpoint.keep)
         self.is_best = False
         return path
@@ -504,7 +505,7 @@ class Session:
             own = {key.removeprefix(f"{name}/"): t for key, t in kept.items() if key.startswith(f"{name}/")}
             rule.load_state(own, values[name])
         if "state" in saved.groups:
-            self.executor.state = {key: tensor.to(self.device) for key, tensor in saved.tensors("state").items()}
+            self.executor.load_state(saved.tensors("state"))
 
     def close(self) -> None:
         """Ends helper processes and lets go of the run directory; saved state stays."""

@@ -14,6 +14,8 @@ from rillnet.model.flat import part
 from rillnet.model.structure import Structure
 from rillnet.runtime.plan import ALWAYS, IN_TRAINING, Seeds, Turn
 
+Backend = str | Callable[..., Any]
+
 _serial = itertools.count()
 
 
@@ -71,7 +73,7 @@ class CompiledTurns:
         backend: of torch.compile.
     """
 
-    def __init__(self, net: Structure, turns: Sequence[Turn], wanted: Collection[int], backend: str) -> None:
+    def __init__(self, net: Structure, turns: Sequence[Turn], wanted: Collection[int], backend: Backend) -> None:
         written = {r for turn in turns for r in (turn.result, *(register for register, _ in turn.parts))}
         self.entering = sorted({register for turn in turns for register in turn.reads} - written)
         self.leaving = sorted(written.intersection(wanted))
@@ -158,7 +160,7 @@ def divide(turns: Sequence[Turn], *, seeded: bool) -> list[tuple[list[Turn], str
 
 
 def carry_out(
-    net: Structure, turns: Sequence[Turn], wanted: Collection[int], backend: str, *, seeded: bool
+    net: Structure, turns: Sequence[Turn], wanted: Collection[int], backend: Backend, *, seeded: bool
 ) -> list[EagerTurns | CompiledTurns]:
     """Turns as functions, compiled where they can be.
 

@@ -32,6 +32,8 @@ class Backprop:
         clip: a limit for the gradient's norm, or `{norm: 1.0}`, `{value: 0.5}`.
         factors: rate and decay factors by glob, `{"*/bias": {rate: 2, decay: 0}}`.
         accumulate: over how many steps gradients are averaged before the parameters change.
+        window: how many frames one step looks back over (truncated back-propagation through time).
+        every: after how many new frames it steps; `window` if left out, so that windows do not overlap.
         implementation: how the optimiser's step is executed.
         address: where it stands in a document, for messages.
 
@@ -55,6 +57,8 @@ class Backprop:
         clip: Any = None,
         factors: dict[str, Any] | None = None,
         accumulate: Annotated[int, Field(ge=1)] = 1,
+        window: Annotated[int, Field(ge=1)] = 1,
+        every: Annotated[int, Field(ge=1)] | None = None,
         implementation: Implementation | None = None,
         address: str = "learning/main",
     ) -> None:
@@ -74,6 +78,7 @@ class Backprop:
         self.rate = build_rate(rate, f"{address}.rate")
         self.clip = build_clip(clip, f"{address}.clip")
         self.accumulate = accumulate
+        self.window, self.every = window, window if every is None else every
         self.pending = 0
         self._is_gathered = False
         self._scaler: torch.amp.GradScaler | None = None
@@ -94,6 +99,9 @@ class Backprop:
             faults += check_rate(arguments["rate"], f"{address}.rate")
         if arguments.get("clip") is not None:
             faults += check_clip(arguments["clip"], f"{address}.clip")
+        window, every = arguments.get("window", 1), arguments.get("every")
+        if isinstance(every, int) and isinstance(window, int) and every > window:
+            faults.append(Fault(f"{address}.every", f"must be at most the window, {window}", every))
         return faults + check_factors(arguments.get("factors"), f"{address}.factors")
 
     def gather(self, outputs: Mapping[str, Any], context: LearningContext, keep_graph: bool) -> None:

@@ -5,11 +5,14 @@ What is compared are ratios: of the medians over all rounds, with the quartiles 
 
 from __future__ import annotations
 
+import functools
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
+
+from calm import Calm
 
 
 class Loop(Protocol):
@@ -80,20 +83,23 @@ def time_calls(step: Callable[[], object], steps: int) -> float:
     return (time.perf_counter() - begin) / steps
 
 
-def interleave(variants: Sequence[Variant], rounds: int, steps: int, say: Callable[[str], object] = print) -> None:
+def interleave(
+    variants: Sequence[Variant], rounds: int, steps: int, calm: Calm, say: Callable[[str], object] = print
+) -> None:
     """Lets every variant take some steps in every round; each round begins with another one.
 
     Args:
         variants: their times are added to.
         rounds: how many.
         steps: timed in a turn, after at least one that is not.
+        calm: waits for a quiet machine.
         say: told the progress.
     """
     begin = time.perf_counter()
     for number in range(rounds):
         first = number % len(variants)
         for variant in (*variants[first:], *variants[:first]):
-            variant.times_s.append(variant.loop.seconds_per_step(steps))
+            variant.times_s.append(calm.take(functools.partial(variant.loop.seconds_per_step, steps)))
         say(f"    round {number + 1} of {rounds}, {time.perf_counter() - begin:.0f} s")
 
 

@@ -21,6 +21,8 @@ from pydantic import (
     model_validator,
 )
 
+from rillnet.wiring import unfolded
+
 NAME = re.compile(r"[A-Za-z0-9_]+")
 """What a block, an input, a learning rule may be called."""
 
@@ -89,6 +91,8 @@ class SourceSpec(Record):
             return dict(cls.parse(value))
         if not isinstance(value, Mapping | cls):
             raise ValueError(_SOURCE_RULE)
+        if isinstance(value, Mapping) and {"source", "via"} & set(value):
+            raise ValueError("must name a source and a type, as in {source: image, via: Conv2d, kernel_size: 5}")
         return value
 
     @model_serializer
@@ -266,6 +270,11 @@ class NestedSpec(Record):
     inputs: list[Name] = Field(default_factory=list)
     outputs: list[SourceSpec] = Field(default_factory=list)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _unfold(cls, value: Any) -> Any:
+        return unfolded(value)
+
     @field_validator("inputs", "outputs", mode="before")
     @classmethod
     def _one_or_many(cls, value: Any) -> Any:
@@ -286,6 +295,11 @@ class NetSpec(Record):
     inputs: dict[Name, InputSpec] = Field(default_factory=dict)
     blocks: dict[Name, BlockSpec] = Field(default_factory=dict)
     outputs: list[SourceSpec] = Field(default_factory=list)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unfold(cls, value: Any) -> Any:
+        return unfolded(value)
 
     @field_validator("outputs", mode="before")
     @classmethod

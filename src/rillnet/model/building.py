@@ -122,7 +122,7 @@ def check_initial(initial: Mapping[str, Any], address: str) -> list[Fault]:
             continue
         kind = value.get("type") if isinstance(value, Mapping) else value
         if find_initializer(str(kind)) is None:
-            rule = "must be a number or an initialiser, such as xavier, id or one of torch.nn.init"
+            rule = "must be a number or an initialiser: xavier, id, bilin, loc_inh or one of torch.nn.init"
             faults.append(Fault(f"{address}.initial.{name}", rule, kind))
     return faults
 

@@ -7,7 +7,7 @@ nets by the inner block that they send on; the delays on the way add up.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -58,7 +58,8 @@ class FlatBlock:
         output: what it sends.
         ties: transposed parameters: own name, the other's path, the other's name.
         is_merge: whether it is content with those of its sources that are there.
-        has_weights: whether it owns parameters, transposed ones of others included.
+        has_weights: whether it owns parameters, transposed ones of others included; a pool counts as having none, as
+            its bias and gain ride along with its synapses.
         within: the nested nets around it, the outermost first.
     """
 
@@ -229,9 +230,15 @@ def _leaf(
         output=block.output if block.output is not None else (),
         ties=ties,
         is_merge=isinstance(module, Merge),
-        has_weights=bool(ties) or next(module.parameters(), None) is not None,
+        has_weights=_has_weights(module, ties),
         within=within,
     )
+
+
+def _has_weights(module: nn.Module, ties: Sequence[Any]) -> bool:
+    if getattr(module, "rides_along", False):
+        return False
+    return bool(ties) or next(module.parameters(), None) is not None
 
 
 def _tied(prefix: str, of: str) -> tuple[str, str]:

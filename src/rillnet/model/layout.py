@@ -19,7 +19,7 @@ Point = tuple[float, float]
 
 _SWEEPS = 12
 _PATIENCE = 4
-_SWEPT_NODES = 300_000  # a net of thousands of crossing edges is not made readable by sweeping longer
+_SWEPT_NODES = 100_000  # a net of thousands of crossing edges is not made readable by sweeping longer
 _LOOP = 44.0
 _STEP = 18.0
 _PASSING = 14.0

@@ -185,7 +185,9 @@ def check_block(spec: BlockSpec, address: str, *, trust: bool = True) -> list[Fa
         found = find_block_type(spec.type, trust=trust)
     except RequestError as error:
         return [Fault(f"{address}.type", fault.rule, fault.value, None, fault.hint) for fault in error.faults]
-    inferred = tuple(name for name in _INFERRED if name not in spec.arguments)
+    inferred = [name for name in _INFERRED if name not in spec.arguments]
+    if spec.shape is not None:  # a key of every block, which is an argument of those that need it
+        inferred.append("shape")
     hidden = ("device", "dtype") if spec.type in block_types() else ()
     faults = []
     for fault in check_arguments(found, spec.arguments, address, omit=(*inferred, *hidden)):

@@ -102,19 +102,21 @@ def infer(module: nn.Module, sources: Sequence[Output]) -> Output:
     Raises:
         Exception: whatever the module raises on inputs of these shapes.
     """
+    streams = getattr(module, "streams", None)  # a block with parameters of each stream takes a batch of that many
+    probe = streams if isinstance(streams, int) else PROBE_BATCH
     tensors = [*module.parameters(), *module.buffers()]
     if any(is_lazy(tensor) for tensor in tensors):  # a lazy layer takes its sizes from a first call
         module(*(_tensors(source, _REAL_BATCH, _device_of(module)) for source in sources))
         tensors = [*module.parameters(), *module.buffers()]
     on_meta = all(tensor.is_meta for tensor in tensors)
     if on_meta and type(module).__module__.startswith(("torch.nn", "rillnet.")):
-        inputs = [_tensors(source, PROBE_BATCH, "meta") for source in sources]
+        inputs = [_tensors(source, probe, "meta") for source in sources]
         with torch.no_grad(), torch.device("meta"):
-            return _signatures(_sent(module, inputs, {}), PROBE_BATCH)
+            return _signatures(_sent(module, inputs, {}), probe)
     try:
         with _unlogged(), FakeTensorMode(allow_non_fake_inputs=True) as mode, torch.no_grad():
-            inputs = [_tensors(source, PROBE_BATCH, _device_of(module)) for source in sources]
-            return _signatures(_sent(module, inputs, _without_values(module, mode)), PROBE_BATCH)
+            inputs = [_tensors(source, probe, _device_of(module)) for source in sources]
+            return _signatures(_sent(module, inputs, _without_values(module, mode)), probe)
     except Exception as error:  # whatever the user's forward raised: only what needs values is tried with values
         if not _needs_values(error) or (on_meta and tensors):
             raise

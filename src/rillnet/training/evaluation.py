@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rillnet.data.feed import Feed
 from rillnet.errors import Fault, RequestError, suggest
 from rillnet.model.flat import FlatNet, FlatSource, part
 from rillnet.model.layers.metrics import Metric
@@ -47,11 +48,16 @@ class _Watched:
             statistics = torch.stack([value * size, value.new_full((), float(size))])
         self.total = statistics if self.total is None else self.total + statistics
 
-    def value(self) -> float:
+    def values(self) -> dict[str, float]:
+        """By name; a metric of several numbers as `name/0`, `name/1` ..."""
         assert self.total is not None
         if self.sources and isinstance(self.module, Metric):
-            return float(self.module.value(self.total))
-        return float(self.total[0] / self.total[1]) if self.total.dim() else float(self.total)
+            value = self.module.value(self.total)
+        else:
+            value = self.total[0] / self.total[1] if self.total.dim() else self.total
+        if value.dim() == 0:
+            return {self.name: float(value)}
+        return {f"{self.name}/{number}": part for number, part in enumerate(value.flatten().tolist())}
 
 
 @dataclass(frozen=True)
@@ -70,14 +76,14 @@ class Evaluation:
 
 
 def watched_blocks(flat: FlatNet, phase: Phase) -> list[str]:
-    """The blocks whose output is one number for a batch: losses and metrics, those of nested nets by their paths."""
+    """Losses, metrics, and other blocks that send one number for a batch; those of nested nets by their paths."""
     return [
         name
         for name, block in flat.blocks.items()
         if phase not in block.exclude
         and isinstance(block.output, Signature)
         and not block.output.batched
-        and block.output.shape == ()
+        and (block.output.shape == () or isinstance(flat.module(name), Metric))
     ]
 
 
@@ -123,20 +129,32 @@ def evaluate(session: Session, phase: Phase | None = None) -> Evaluation:
     if not watched:
         rule = f"has no loss and no metric in the {phase} phase, so there is nothing to evaluate"
         raise RequestError(Fault("net", rule))
-    outputs = tuple(dict.fromkeys(n for one in watched for n in one.reads if n not in flat.inputs))
-    examples = 0
     feed = data.feed(phase)
     try:
-        for index, batch in enumerate(feed.once()):
-            placed = session.executor.place(batch.fields)
-            values = placed | session.executor.evaluate(placed, outputs, phase, index)
-            with torch.no_grad():
-                for one in watched:
-                    one.add(values, batch.size)
-            examples += batch.size
+        examples = _add_up(session, feed, phase, watched)
     finally:
         feed.close()
-    return Evaluation(phase, examples, {one.name: one.value() for one in watched})
+    return Evaluation(phase, examples, {name: value for one in watched for name, value in one.values().items()})
+
+
+@torch.no_grad()
+def _add_up(session: Session, feed: Feed, phase: Phase, watched: Sequence[_Watched]) -> int:
+    """Runs a pass over the feed; returns how many examples counted."""
+    flat, executor = session.rollout.flat, session.executor
+    outputs = tuple(dict.fromkeys(name for one in watched for name in one.reads if name not in flat.inputs))
+    # streams go on from frame to frame; the first frames are seen by blocks that nothing has reached yet
+    unreached = max((session.rollout.first_response(name) or 0 for name in outputs), default=0)
+    first = unreached if feed.continuous else 0
+    examples, state = 0, None
+    for index, batch in enumerate(feed.once()):
+        placed = executor.place(batch.fields)
+        sent, state = executor.look(placed, outputs, phase, index, state if feed.continuous else None)
+        if index >= first:
+            values = placed | sent
+            for one in watched:
+                one.add(values, batch.size)
+            examples += batch.size
+    return examples
 
 
 def _watched(session: Session, name: str) -> _Watched:

@@ -154,24 +154,24 @@ class ErrorFunction(nn.Module):
 class SoftRound(nn.Module):
     r"""Draws numbers in [0, 1] towards 0 and 1, which stay where they are.
 
-    $y = \frac12 + \frac{\tanh(p (x - \frac12)) + (x - \frac12) / p}{2 \tanh(p / 2) + 1 / p}$
+    $y = \frac12 + \frac{\tanh(s (x - \frac12)) + (x - \frac12) / s}{2 \tanh(s / 2) + 1 / s}$
 
     Args:
-        p: how strongly.
+        strength: s.
 
     Example:
         >>> SoftRound()(torch.tensor([0.0, 0.5, 1.0]))
         tensor([0.0000, 0.5000, 1.0000])
     """
 
-    def __init__(self, p: float = 2.0) -> None:
+    def __init__(self, strength: float = 2.0) -> None:
         super().__init__()
-        self.p = p
+        self.strength = strength
 
     def forward(self, x: Tensor) -> Tensor:
         centred = x - 0.5
-        largest = 2 * math.tanh(self.p / 2) + 1 / self.p
-        return 0.5 + ((self.p * centred).tanh() + centred / self.p) / largest
+        largest = 2 * math.tanh(self.strength / 2) + 1 / self.strength
+        return 0.5 + ((self.strength * centred).tanh() + centred / self.strength) / largest
 
 
 class Spiky(nn.Module):

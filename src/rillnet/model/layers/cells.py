@@ -161,7 +161,12 @@ class ConvLSTMCell(nn.Module):
         self.in_channels, self.hidden_channels = in_channels, hidden_channels
         self.kernel_size, self.dilation = kernel_size, dilation
         self.gates = nn.Conv2d(
-            in_channels + hidden_channels, 4 * hidden_channels, kernel_size, padding="same", dilation=dilation, bias=bias
+            in_channels + hidden_channels,
+            4 * hidden_channels,
+            kernel_size,
+            padding="same",
+            dilation=dilation,
+            bias=bias,
         )
 
     @classmethod

@@ -63,8 +63,7 @@ def identity(weight: Tensor, scale: float = 1.0, order: str = "repeat") -> Tenso
     of_few = many // copies if order == "repeat" else many % few
     with torch.no_grad():
         weight.zero_()
-        place = (of_few, many) if sources > targets else (many, of_few)
-        weight[(*place, *_centre(weight))] = scale
+        _at_centre(weight)[(of_few, many) if sources > targets else (many, of_few)] = scale
     return weight
 
 
@@ -77,7 +76,7 @@ def local_inhibition(weight: Tensor) -> Tensor:
     features = _equal_features(weight, "local inhibition")
     with torch.no_grad():
         weight.fill_(-1 / math.prod(weight.shape[1:]))
-        weight[(features, features, *_centre(weight))] = 0.5
+        _at_centre(weight)[features, features] = 0.5
     return weight
 
 
@@ -110,6 +109,13 @@ def _equal_features(weight: Tensor, name: str) -> Tensor:
     if targets != sources:
         raise ValueError(f"{name} needs as many targets as sources, not {targets} and {sources}")
     return torch.arange(targets)
+
+
+def _at_centre(weight: Tensor) -> Tensor:
+    """The coefficients at the centre of the kernel, [targets, sources]; changing them changes the weight."""
+    for middle in _centre(weight):
+        weight = weight.select(2, middle)
+    return weight
 
 
 def _centre(weight: Tensor) -> tuple[int, ...]:

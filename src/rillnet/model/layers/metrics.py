@@ -28,6 +28,45 @@ class Metric(nn.Module):
         return self.value(self.statistics(*inputs, **named))
 
 
+class AccuracyByDelay(Metric):
+    """The share of right answers by how many frames ago the stimulus appeared.
+
+    A net that answers four frames after it has seen is at chance before: the number for each delay
+    tells how early and how well it answers.
+
+    Args:
+        delays: how many delays are told apart, 0 to delays - 1; later frames do not count.
+
+    Returns:
+        One share per delay, float32 [delays]; NaN for a delay that did not occur.
+
+    Example:
+        >>> scores = torch.tensor([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0]])
+        >>> AccuracyByDelay(delays=2)(scores, torch.tensor([0, 1, 0]), torch.tensor([0, 0, 1]))
+        tensor([0.5000, 1.0000])
+
+    Source:
+        The temporal confusion matrix of statestream, V. Fischer et al., NeurIPS 2018, arXiv 1806.04965.
+    """
+
+    def __init__(self, delays: Annotated[int, Field(ge=1)]) -> None:
+        super().__init__()
+        self.delays = delays
+
+    def statistics(self, scores_NC: Tensor, label_N: Tensor, onset_N: Tensor) -> Tensor:
+        """[hits by delay, answers by delay]."""
+        hits_N = (scores_NC.argmax(dim=1) == label_N).to(torch.float64)
+        is_at_ND = (onset_N[:, None] == torch.arange(self.delays, device=onset_N.device)).to(torch.float64)
+        return torch.stack([hits_N @ is_at_ND, is_at_ND.sum(dim=0)])
+
+    def value(self, statistics: Tensor) -> Tensor:
+        """Hits / answers."""
+        return (statistics[0] / statistics[1]).to(torch.float32)
+
+    def extra_repr(self) -> str:
+        return f"delays={self.delays}"
+
+
 class Accuracy(Metric):
     """The share of examples whose label is among the k highest scores.
 

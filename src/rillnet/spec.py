@@ -229,6 +229,7 @@ class BlockSpec(TypedSpec):
     @classmethod
     def _check_inside(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         if info.data.get("type") == "Net":
+            value = unfolded(value)
             NestedSpec.model_validate(value)
         return value
 

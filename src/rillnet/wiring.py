@@ -8,7 +8,7 @@ and Python code give them; nothing here knows what the types are.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +66,7 @@ def unfolded(net: Any) -> Any:
 def throughs(blocks: Mapping[str, Any]) -> dict[str, Through]:
     """The blocks that are written as sources of others, by the names they get: `reader_source`, numbered if taken."""
     found: dict[str, Through] = {}
+    taken = set(blocks)
     for reader, block in blocks.items():
         key = _source_key(block)
         if key is None:
@@ -74,7 +75,8 @@ def throughs(blocks: Mapping[str, Any]) -> dict[str, Through]:
         listed = list(enumerate(given)) if isinstance(given, list | tuple) else [(None, given)]
         for position, item in listed:
             if _is_through(item):
-                name = _free(f"{reader}_{_word(item['source'])}", (*blocks, *found))
+                name = _free(f"{reader}_{_word(item['source'])}", taken)
+                taken.add(name)
                 found[name] = Through(reader, position, _block(item, block))
     return found
 
@@ -99,10 +101,9 @@ def _word(source: Any) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "_", str(source).partition("@")[0]).strip("_")
 
 
-def _free(name: str, taken: Iterable[str]) -> str:
-    names = set(taken)
+def _free(name: str, taken: Container[str]) -> str:
     number, found = 2, name
-    while found in names:
+    while found in taken:
         number, found = number + 1, f"{name}_{number}"
     return found
 

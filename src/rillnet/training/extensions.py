@@ -279,7 +279,7 @@ class Save(Extension):
 
 
 def _rates(session: Session) -> dict[str, float]:
-    """The learning rates, `rate` for the only one, `rate/<rule>/<part>` otherwise."""
+    """The learning rates, `rate/<rule>`, or `rate/<rule>/<part>` for a part of the net."""
     found = {}
     for rule_name, rule in session.rules.items():
         for part, value in rule.rates().items():

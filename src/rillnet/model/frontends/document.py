@@ -12,6 +12,7 @@ from rillnet.errors import Fault, Location, RequestError
 from rillnet.model.frontends.addresses import Path
 from rillnet.model.frontends.faults import faults_of
 from rillnet.model.frontends.tree import Node, path_of, place_of
+from rillnet.model.frontends.unfolding import unfolded_tree
 from rillnet.spec import ExperimentSpec, NetSpec, Record
 
 R = TypeVar("R", bound=Record)
@@ -25,14 +26,15 @@ class Document:
         files: what it was read from, its own file first.
 
     Attributes:
-        values: what it says, after `extends` and overrides.
+        values: what it says, after `extends` and overrides, with blocks that are written as sources of others on
+            their own.
         files: what it was read from, its own file first.
     """
 
     def __init__(self, root: Node, files: Iterable[FilePath]) -> None:
-        self._root = root
+        self._root = unfolded_tree(root)
         self.files: list[FilePath] = list(files)
-        self.values: dict[str, Any] = root.plain()
+        self.values: dict[str, Any] = self._root.plain()
 
     def __repr__(self) -> str:
         return f"Document({', '.join(self.values)}; read from {', '.join(map(str, self.files)) or 'text'})"

@@ -124,7 +124,20 @@ def _block(record: Schema, nested: Schema, block_types: Iterable[str]) -> Schema
     return {"anyOf": [type_, block]}
 
 
-_MANY_SOURCES = {"type": "array", "items": {"$ref": "#/$defs/SourceSpec"}}
+_SOURCE_NAMES = {"anyOf": [{"$ref": "#/$defs/SourceSpec"}, {"type": "array", "items": {"$ref": "#/$defs/SourceSpec"}}]}
+_THROUGH = {
+    "type": "object",
+    "description": "a block of its own that is read, as in {source: image, via: Conv2d, kernel_size: 5}",
+    "properties": {
+        "source": {
+            "description": "what that block reads; lists in a list are the factors of a Synapse",
+            "anyOf": [_SOURCE_NAMES["anyOf"][0], {"type": "array", "items": _SOURCE_NAMES}],
+        },
+        "via": {"type": "string", "description": "its type; all other keys are as in any block"},
+    },
+    "required": ["source", "via"],
+}
+_MANY_SOURCES = {"type": "array", "items": {"anyOf": [{"$ref": "#/$defs/SourceSpec"}, _THROUGH]}}
 
 
 def _name_types(records: dict[str, Schema], kind: str, names: Iterable[str]) -> None:

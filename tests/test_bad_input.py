@@ -219,7 +219,8 @@ DOCUMENTS: dict[str, tuple[str, str, str]] = {
     "two lengths": (
         "epochs: 1",
         "epochs: 1, steps: 5",
-        "run.steps: must not stand beside epochs: one of epochs, steps and frames says how long (got 5)  [tiny.yaml:17]",
+        "run.steps: must not stand beside epochs: one of epochs, steps and frames says how long (got 5)"
+        "  [tiny.yaml:17]",
     ),
     "no length": ("epochs: 1, ", "", "run: must say how long: epochs, steps or frames  [tiny.yaml:17]"),
     "seed that is no number": ("seed: 1", "seed: one", "run.seed: must be a whole number (got 'one')  [tiny.yaml:17]"),
@@ -316,7 +317,9 @@ def test_a_broken_document(name: str, place: Path, told: Callable[..., Told]) ->
 
 
 def test_all_faults_are_told_at_once(place: Path, told: Callable[..., Told]) -> None:
-    write(DOCUMENT.replace("kernel_size: 3", "kernel_size: 0").replace("lr: 0.1", "lr: -1").replace("seed: 1", "sed: 1"))
+    write(
+        DOCUMENT.replace("kernel_size: 3", "kernel_size: 0").replace("lr: 0.1", "lr: -1").replace("seed: 1", "sed: 1")
+    )
 
     code, text = told("run", "tiny.yaml")
     assert code == 2
@@ -806,7 +809,7 @@ def test_a_run_that_is_in_use(run: RunDirectory, told: Callable[..., Told]) -> N
 
 
 def test_fresh_and_overrides_are_for_documents(run: RunDirectory, told: Callable[..., Told]) -> None:
-    message = "--fresh: tiny is a run, which can only be gone on with; give --fresh its document"
+    message = "--fresh: tiny is a run, which can only go on; give --fresh its document"
     assert told("run", "tiny", "--fresh") == (2, message)
     message = "--set: changes a document, and a run goes on as it began; give --set the document"
     assert told("run", "tiny", "--set", "run.epochs=2") == (2, message)

@@ -94,7 +94,8 @@ def _is_through(item: Any) -> bool:
 def _word(source: Any) -> str:
     """A source, or several, as a part of a name: `h`, `lstm_1`, `x_h`."""
     if isinstance(source, list | tuple):
-        return "_".join(dict.fromkeys(_word(item) for item in source))
+        flat = [one for item in source for one in (item if isinstance(item, list | tuple) else [item])]
+        return "_".join(dict.fromkeys(_word(item) for item in flat))
     if isinstance(source, Mapping):
         output = source.get("output")
         return _word(f"{source.get('block', '')}" + ("" if output is None else f"_{output}"))

@@ -21,11 +21,11 @@ class ReferenceInterpreter:
 
     Args:
         net: the net.
-        delays: frames by edge, as `Rollout.delays` names them.
+        delays: frames by edge, as `Rollout.delays` names them; None takes those that the net itself gives.
         inputs: of each frame, by name.
     """
 
-    def __init__(self, net: Net, delays: Mapping[str, int], inputs: Sequence[Mapping[str, Tensor]]) -> None:
+    def __init__(self, net: Net, delays: Mapping[str, int] | None, inputs: Sequence[Mapping[str, Tensor]]) -> None:
         self.net, self.delays, self.inputs = net, delays, inputs
         self.batch = len(next(iter(inputs[0].values())))
         self.known: dict[tuple[str, int], Any] = {}
@@ -41,9 +41,9 @@ class ReferenceInterpreter:
             read = [self.follow(net, prefix, source) for source in net.blocks[name].sources]
             count = Counter(source for source, _ in read)
             arguments = []
-            for port, (source, _) in enumerate(read):
+            for port, (source, own) in enumerate(read):
                 key = f"{source}->{path}" if count[source] == 1 else f"{source}->{path}#{port}"
-                arguments.append(self.value(source, frame - self.delays[key]))
+                arguments.append(self.value(source, frame - (own if self.delays is None else self.delays[key])))
             self.known[path, frame] = net[name](*arguments)
         return self.known[path, frame]
 

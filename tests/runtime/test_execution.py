@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.training.small_experiments import differing, experiment, image_net, state_of
 from torch import Tensor, nn
 
 from rillnet.runtime import execution
@@ -18,7 +19,6 @@ from rillnet.runtime.execution import Choice, NotCopiedError, choices_file, choo
 from rillnet.runtime.executor import Context
 from rillnet.runtime.session import Session
 from rillnet.spec import ExecutionSpec
-from tests.training.small_experiments import differing, experiment, image_net, state_of
 
 CPU = torch.device("cpu")
 
@@ -88,9 +88,7 @@ class Bench:
 def test_what_pays_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench(monkeypatch, channels_last=0.5, fused=0.8, threads1=1.5)
     choice = bench.choose()
-    assert choice.execution == ExecutionSpec(
-        compile=False, memory_format="channels_last", optimizer="fused", threads=2
-    )
+    assert choice.execution == ExecutionSpec(compile=False, memory_format="channels_last", optimizer="fused", threads=2)
     assert (choice.gain, choice.step_ms, choice.reason) == (2.5, 4.0, "measured")
     assert choice.measured == {
         "eager, contiguous, foreach optimiser, 2 threads": 10.0,

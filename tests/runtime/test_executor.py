@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.training.small_experiments import image_net, images
 from torch import Tensor, nn
 
 import rillnet as rn
@@ -16,7 +17,6 @@ from rillnet.runtime.executor import Context, Executor, find_device, lay_out, th
 from rillnet.spec import ExecutionSpec
 from rillnet.training.learning_rules import Backprop
 from rillnet.types import LearningContext
-from tests.training.small_experiments import image_net, images
 
 PLAIN = ExecutionSpec(compile=False, memory_format="contiguous", optimizer="single")
 
@@ -72,7 +72,7 @@ def test_a_step_is_a_step_of_a_hand_written_loop() -> None:
         loss.backward()
         optimizer.step()
         assert torch.equal(scalars["loss"], loss.detach())
-    assert torch.equal(net["logits"].weight, by_hand.weight)  # type: ignore[arg-type]
+    assert torch.equal(net["logits"].weight, by_hand.weight)
 
 
 def test_a_step_reports_scalars_without_their_graph_and_leaves_no_gradient() -> None:
@@ -132,7 +132,7 @@ def test_draws_are_of_the_seed_the_block_and_the_frame() -> None:
         net = rn.Net("noisy", inputs={"x": (50,)}).add("drop", rn.Dropout(p=0.5)).add("out", rn.Identity())
         noting = Noting()
         noting.reads = ("out",)
-        noting.learn = lambda outputs, context: {"kept": (outputs["out"] != 0).sum()}  # type: ignore[method-assign]
+        noting.learn = lambda outputs, context: {"kept": (outputs["out"] != 0).sum()}
         torch.manual_seed(between)
         ours = Executor(net, Rollout.sequential(net), {"n": noting}, execution=PLAIN, seed=seed)
         return torch.stack([ours.learn({"x": torch.ones(4, 50)}, Context(step + i))["kept"] for i in range(6)])
@@ -157,7 +157,7 @@ def test_the_state_is_carried_from_frame_to_frame_and_begins_anew_with_other_str
     net = rn.Net("sum", inputs={"x": (1,)}).add("total", rn.Sum(), source=["x", "total@-1"])
     noting = Noting()
     noting.reads = ("total",)
-    noting.learn = lambda outputs, context: {"total": outputs["total"].sum()}  # type: ignore[method-assign]
+    noting.learn = lambda outputs, context: {"total": outputs["total"].sum()}
     ours = Executor(net, Rollout.sequential(net), {"n": noting}, execution=PLAIN)
     batches = [torch.ones(2, 1), torch.ones(2, 1), torch.ones(3, 1), torch.ones(3, 1)]
     totals = [float(ours.learn({"x": x}, Context(step))["total"]) for step, x in enumerate(batches)]
@@ -183,7 +183,7 @@ def test_channels_last_lays_out_parameters_and_images() -> None:
     net = seeded(rn.Net("c", inputs={"image": (3, 6, 6)}).add("conv", rn.Conv2d(out_channels=4, kernel_size=3)))
     ours = executor(net, execution, rules={})
     assert ours.place({"image": torch.randn(2, 3, 6, 6)})["image"].is_contiguous(memory_format=torch.channels_last)
-    assert net["conv"].weight.is_contiguous(memory_format=torch.channels_last)  # type: ignore[union-attr, operator]
+    assert net["conv"].weight.is_contiguous(memory_format=torch.channels_last)
     placed = ours.place({"image": torch.randn(2, 3, 6, 6)})
     assert ours.place(placed)["image"] is placed["image"]
 
@@ -196,7 +196,7 @@ def test_threads_are_put_back() -> None:
     before = torch.get_num_threads()
     seen = []
     noting = Noting()
-    noting.learn = lambda outputs, context: seen.append(torch.get_num_threads()) or {}  # type: ignore[method-assign, func-returns-value]
+    noting.learn = lambda outputs, context: seen.append(torch.get_num_threads()) or {}
     net = seeded(image_net())
     ours = executor(net, PLAIN.model_copy(update={"threads": before + 1}), rules={"n": noting})
     assert torch.get_num_threads() == before

@@ -22,7 +22,21 @@ def frames_for(net: Net, count: int = FRAMES) -> list[dict[str, torch.Tensor]]:
     return [{name: torch.randn(BATCH, SIZE, generator=generator) for name in net.inputs} for _ in range(count)]
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
+@given(documents(nested=2))
+def test_any_net_with_its_own_delays_is_computed_as_the_interpreter_says(document: Any) -> None:
+    net = Net.from_spec(document, seed=1)
+    inputs = frames_for(net)
+    expected = ReferenceInterpreter(net, None, inputs)
+
+    frames, _ = Program(net).unroll(inputs)
+
+    for frame, outputs in enumerate(frames):
+        for name in net.blocks:
+            torch.testing.assert_close(outputs[name], expected.sent(name, frame), rtol=1e-6, atol=1e-6)
+
+
+@settings(max_examples=50)
 @given(documents(), st.data())
 def test_any_net_with_any_valid_delays_is_computed_as_the_interpreter_says(document: Any, data: st.DataObject) -> None:
     net = Net.from_spec(document, seed=1)
@@ -38,7 +52,7 @@ def test_any_net_with_any_valid_delays_is_computed_as_the_interpreter_says(docum
             torch.testing.assert_close(outputs[name], expected.sent(name, frame), rtol=1e-6, atol=1e-6)
 
 
-@settings(max_examples=40)
+@settings(max_examples=30)
 @given(documents(cyclic=False, delays=0), st.sampled_from(["streaming", 1, 2]))
 def test_aligned_streaming_is_sequential_some_frames_later(document: Any, default: Any) -> None:
     net = Net.from_spec(document, seed=1)
@@ -56,7 +70,7 @@ def test_aligned_streaming_is_sequential_some_frames_later(document: Any, defaul
             torch.testing.assert_close(later[frame + delay][name], outputs[name], rtol=1e-6, atol=1e-6)
 
 
-@settings(max_examples=40)
+@settings(max_examples=30)
 @given(documents(cyclic=False), st.sampled_from(["streaming", 1]))
 def test_alignment_keeps_what_delays_of_the_net_itself_mean(document: Any, default: Any) -> None:
     net = Net.from_spec(document, seed=1)
@@ -74,7 +88,7 @@ def test_alignment_keeps_what_delays_of_the_net_itself_mean(document: Any, defau
             torch.testing.assert_close(later[frame + delay][name], expected, rtol=1e-6, atol=1e-6)
 
 
-@settings(max_examples=40)
+@settings(max_examples=30)
 @given(documents(), st.data())
 def test_the_order_of_blocks_in_the_document_is_irrelevant(document: Any, data: st.DataObject) -> None:
     net = Net.from_spec(document, seed=1)
@@ -91,7 +105,7 @@ def test_the_order_of_blocks_in_the_document_is_irrelevant(document: Any, data: 
     assert all(torch.equal(one[name], other[name]) for one, other in zip(frames, others, strict=True) for name in one)
 
 
-@settings(max_examples=40)
+@settings(max_examples=30)
 @given(documents(), st.data())
 def test_a_part_of_the_outputs_is_the_same_part_of_all(document: Any, data: st.DataObject) -> None:
     net = Net.from_spec(document, seed=1)

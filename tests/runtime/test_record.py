@@ -16,7 +16,9 @@ from rillnet.runtime.record import Record
 from rillnet.runtime.rundirectory import RunDirectory
 from rillnet.spec import ExecutionSpec
 
-CHOICE = Choice(ExecutionSpec(compile=False, memory_format="contiguous", optimizer="fused", threads=1), 1.2, 3.0, "measured")
+CHOICE = Choice(
+    ExecutionSpec(compile=False, memory_format="contiguous", optimizer="fused", threads=1), 1.2, 3.0, "measured"
+)
 TENSORS = {"parameters": {"net/a/weight": torch.ones(2)}}
 
 

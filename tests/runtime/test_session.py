@@ -11,12 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader, TensorDataset
-
-import rillnet as rn
-from rillnet.errors import AddressError, CheckpointError, RequestError
-from rillnet.runtime import checkpoint as checkpoints
-from rillnet.runtime.session import Session
 from tests.training.small_experiments import (
     STEPS_PER_EPOCH,
     data,
@@ -28,6 +22,12 @@ from tests.training.small_experiments import (
     line_experiment,
     state_of,
 )
+from torch.utils.data import DataLoader, TensorDataset
+
+import rillnet as rn
+from rillnet.errors import AddressError, CheckpointError, RequestError
+from rillnet.runtime import checkpoint as checkpoints
+from rillnet.runtime.session import Session
 
 
 def unrecorded(made: rn.Experiment | None = None) -> Session:
@@ -62,9 +62,9 @@ def test_learning_needs_data_that_fit() -> None:
         "net.inputs.image: the data sends [1, 5, 6], the net takes [1, 6, 6]",
         "net.inputs.label: the data sends no field 'label'; did you mean 'lable'?",
     ]
-    with unrecorded(experiment(data={**images(), "label": torch.zeros(22)})) as session:
-        with pytest.raises(RequestError) as error:
-            session.step()
+    other = experiment(data={**images(), "label": torch.zeros(22)})
+    with unrecorded(other) as session, pytest.raises(RequestError) as error:
+        session.step()
     assert str(error.value) == "net.inputs.label.dtype: the data sends float32, the net takes int64"
 
 
@@ -102,11 +102,19 @@ def test_arrays_and_lists_are_inputs() -> None:
     [
         ({"imaeg": [[0.0]]}, None, "net/imaeg: unknown input; did you mean 'image'?"),
         ({"q": [[0.0]]}, None, "net/q: unknown input; the net takes image, label"),
-        ({"image": torch.zeros(1, 6, 6)}, None, "net/image: takes [1, 6, 6] for each example of a batch (got [1, 6, 6])"),
+        (
+            {"image": torch.zeros(1, 6, 6)},
+            None,
+            "net/image: takes [1, 6, 6] for each example of a batch (got [1, 6, 6])",
+        ),
         ({"image": torch.zeros(1, 1, 6, 6).byte()}, None, "net/image: takes numbers of type float32 (got 'uint8')"),
         ({"label": [1, 2]}, None, "net: no block can be computed from label; the net takes image, label"),
         ({}, None, "net: no block can be computed from nothing; the net takes image, label"),
-        ({**images(2), "label": [0]}, None, "net: all inputs must have as many examples (got {'image': 2, 'label': 1})"),
+        (
+            {**images(2), "label": [0]},
+            None,
+            "net: all inputs must have as many examples (got {'image': 2, 'label': 1})",
+        ),
         (images(2), ["logit"], "net/logit: unknown block; did you mean 'logits'?"),
         ({"image": images(2)["image"]}, ["conv", "loss"], "net/loss: was not computed: it is unknown, excluded from"),
     ],
@@ -253,9 +261,7 @@ def test_a_checkpoint_of_another_net_or_experiment_is_refused(tmp_path: Path) ->
     other = rn.Experiment(net=image_net(), data=data(), learning={"other": rule})
     with unrecorded(other) as session, pytest.raises(CheckpointError) as error:
         session.load_checkpoint(saved)
-    assert str(error.value) == (
-        f"{saved.path}: is of other learning rules: it has main, the experiment has other"
-    )
+    assert str(error.value) == (f"{saved.path}: is of other learning rules: it has main, the experiment has other")
 
 
 def test_a_session_without_record_has_no_checkpoints() -> None:

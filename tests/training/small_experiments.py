@@ -12,6 +12,7 @@ import rillnet as rn
 from rillnet.runtime.jsonlines import JsonLines
 from rillnet.runtime.session import Session
 from rillnet.training.extensions import Extension
+from rillnet.training.trainer import Trainer
 
 EXAMPLES, BATCH = 22, 4
 """22 examples in batches of 4: the last batch of an epoch has 2."""
@@ -47,9 +48,7 @@ def image_net(**blocks: Any) -> rn.Net:
 def line_net() -> rn.Net:
     """One weight and one bias, fitted to a line."""
     net = rn.Net("line", inputs={"x": (1,), "y": (1,)})
-    return net.add("fit", rn.Linear(out_features=1), source="x").add(
-        "loss", rn.MeanSquaredError(), source=["fit", "y"]
-    )
+    return net.add("fit", rn.Linear(out_features=1), source="x").add("loss", rn.MeanSquaredError(), source=["fit", "y"])
 
 
 def line_data(**settings: Any) -> dict[str, Any]:
@@ -89,6 +88,12 @@ def rows(run_directory: Path) -> list[tuple[int, str, dict[str, float]]]:
     found, notes = JsonLines(run_directory / "metrics.jsonl").read()
     assert notes == []
     return [(row["step"], row["phase"], row["values"]) for row in found]
+
+
+def trainer_of(session: Session) -> Trainer:
+    """What drives a session."""
+    assert isinstance(session.trainer, Trainer)
+    return session.trainer
 
 
 class Toll(Extension):

@@ -64,10 +64,10 @@ def test_a_document_says_a_number_a_mapping_or_nothing() -> None:
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        (-1, "learning/main.clip: must be more than 0.0 (got -1); say the largest norm, or {value: ...}"),
+        (-1, "learning/main.clip: must be more than 0 (got -1); say the largest norm, or {value: ...}"),
         ("tight", "learning/main.clip: must be a number (got 'tight'); say the largest norm, or {value: ...}"),
         ({"nrom": 1}, "learning/main.clip.nrom: unknown key; did you mean 'norm'?"),
-        ({"norm": 0}, "learning/main.clip.norm: must be more than 0.0 (got 0)"),
+        ({"norm": 0}, "learning/main.clip.norm: must be more than 0 (got 0)"),
         ({}, "learning/main.clip: must have one of norm and value (got {})"),
         (
             {"norm": 1, "value": 2},

@@ -6,14 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
-
-import rillnet as rn
-from rillnet.errors import RequestError
-from rillnet.model.layers.metrics import Metric
-from rillnet.runtime.session import Session
-from rillnet.training.evaluation import check_phase
-from rillnet.training.trainer import Trainer
 from tests.training.small_experiments import (
     data,
     differing,
@@ -24,6 +16,14 @@ from tests.training.small_experiments import (
     line_experiment,
     state_of,
 )
+from torch import Tensor, nn
+
+import rillnet as rn
+from rillnet.errors import RequestError
+from rillnet.model.layers.metrics import Metric
+from rillnet.runtime.session import Session
+from rillnet.training.evaluation import check_phase
+from rillnet.training.trainer import Trainer
 
 
 class Widest(Metric):
@@ -89,7 +89,8 @@ def test_metrics_inside_nets_are_evaluated_under_their_paths() -> None:
 
 def test_metrics_read_parts_of_what_a_block_sends_and_inputs() -> None:
     net = rn.Net("parts", inputs={"x": (4,), "y": (4,)})
-    net.add("rows", rn.Unflatten(dim=1, unflattened_size=[2, 2]), source="x").add("rnn", rn.GRU(hidden_size=4, batch_first=True))
+    net.add("rows", rn.Unflatten(dim=1, unflattened_size=[2, 2]), source="x")
+    net.add("rnn", rn.GRU(hidden_size=4, batch_first=True))
     net.add("flat", rn.Flatten(), source="rnn[0]").add("fit", rn.Linear(out_features=4))
     net.add("loss", rn.MeanSquaredError(), source=["fit", "y"])
     net.add("same", rn.MeanSquaredError(), source=["x", "x"], exclude="train")

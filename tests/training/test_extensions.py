@@ -8,12 +8,20 @@ from typing import Any
 
 import pytest
 import torch
+from tests.training.small_experiments import (
+    STEPS_PER_EPOCH,
+    data,
+    experiment,
+    images,
+    line_experiment,
+    rows,
+    trainer_of,
+)
 
 from rillnet.errors import RequestError
 from rillnet.runtime import checkpoint as checkpoints
 from rillnet.runtime.session import Session
 from rillnet.training.extensions import Evaluate, Extension, Log
-from tests.training.small_experiments import STEPS_PER_EPOCH, data, experiment, images, line_experiment, rows
 
 RUN = Path("small") / "1"
 
@@ -88,7 +96,7 @@ def test_the_end_is_evaluated_unless_it_just_was(tmp_path: Path) -> None:
 def test_results_are_told_with_their_phase() -> None:
     told: list[tuple[str, set[str]]] = []
     with Session(experiment(), record=False) as session:
-        evaluate = next(e for e in session.trainer.extensions if isinstance(e, Evaluate))  # type: ignore[attr-defined]
+        evaluate = next(e for e in trainer_of(session).extensions if isinstance(e, Evaluate))
         evaluate.on_result = lambda phase, metrics: told.append((phase, set(metrics)))
         session.run(epochs=1)
     assert told == [("test", {"loss", "accuracy"})]
@@ -177,6 +185,6 @@ def test_an_extension_due_at_the_end_is_called_there() -> None:
             calls.append(session.clock.step)
 
     with Session(experiment(run={"epochs": 1}), record=False) as session:
-        session.trainer.extensions.append(Last("last", "end"))  # type: ignore[attr-defined]
+        trainer_of(session).extensions.append(Last("last", "end"))
         session.run()
     assert calls == [STEPS_PER_EPOCH]

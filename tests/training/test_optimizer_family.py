@@ -109,7 +109,7 @@ def test_an_optimizer_of_an_import_path_is_checked_by_its_signature() -> None:
     [
         (2, "main.factors: must be a mapping from globs to {rate: ..., decay: ...} (got 2)"),
         ({"*.bias": 2}, "main.factors['*.bias']: must be a mapping of rate and decay (got 2)"),
-        ({"*.bias": {"rate": -1}}, "main.factors['*.bias'].rate: must be at least 0.0 (got -1)"),
+        ({"*.bias": {"rate": -1}}, "main.factors['*.bias'].rate: must be at least 0 (got -1)"),
         ({"*.bias": {"decy": 0}}, "main.factors['*.bias'].decy: unknown key; did you mean 'decay'?"),
         ({"*.bias": {"zebra": 0}}, "main.factors['*.bias'].zebra: unknown key; known: rate, decay"),
     ],

@@ -107,7 +107,7 @@ def test_epochs_of_unknown_length_are_asked_for_in_steps() -> None:
     [
         ("Cosin", ["main.rate.type: unknown rate (got 'Cosin'); did you mean 'Cosine'?"]),
         ({"end": 0}, ["main.rate.type: is required"]),
-        (-0.1, ["main.rate: must be at least 0.0 (got -0.1)"]),
+        (-0.1, ["main.rate: must be at least 0 (got -0.1)"]),
         (True, ["main.rate: must be a number (got True)"]),
         ({"type": "Step"}, ["main.rate.every: is required"]),
         (
@@ -128,7 +128,7 @@ def test_epochs_of_unknown_length_are_asked_for_in_steps() -> None:
             ["main.rate.then.type: unknown rate (got 'Cosin'); did you mean 'Cosine'?"],
         ),
         ([], ['main.rate: must be a list of [time, rate], such as [[0, 0.1], ["2 epochs", 0.01]] (got [])']),
-        ([[0, -1]], ["main.rate: has the rate -1, which must be at least 0.0 (got [[0, -1]])"]),
+        ([[0, -1]], ["main.rate: has the rate -1, which must be at least 0 (got [[0, -1]])"]),
         (
             [[9, 0.1], [3, 0.2]],
             [

@@ -11,13 +11,6 @@ from typing import Any
 
 import pytest
 import torch
-
-import rillnet as rn
-from rillnet.errors import CheckpointError, Interrupted, RequestError, RunError
-from rillnet.runtime import checkpoint as checkpoints
-from rillnet.runtime.rundirectory import RunDirectory
-from rillnet.runtime.session import Session
-from rillnet.training.extensions import Extension
 from tests.training.small_experiments import (
     BATCH,
     STEPS_PER_EPOCH,
@@ -31,7 +24,15 @@ from tests.training.small_experiments import (
     line_experiment,
     rows,
     state_of,
+    trainer_of,
 )
+
+import rillnet as rn
+from rillnet.errors import CheckpointError, Interrupted, RequestError, RunError
+from rillnet.runtime import checkpoint as checkpoints
+from rillnet.runtime.rundirectory import RunDirectory
+from rillnet.runtime.session import Session
+from rillnet.training.extensions import Extension
 
 WHOLE = 3 * STEPS_PER_EPOCH
 
@@ -90,7 +91,7 @@ def session_of(made: rn.Experiment, root: Path, **keywords: Any) -> Session:
 
 def memory_of(session: Session) -> Any:
     """What a checkpoint keeps besides tensors, of what is not a place or a time."""
-    values = checkpoints.newest(session.open_record.directory.checkpoints)[0].values  # type: ignore[union-attr]
+    values = checkpoints.newest(session.open_record.directory.checkpoints)[0].values
     return {key: values[key] for key in ("clock", "feed", "rules", "trainer", "metrics")}
 
 
@@ -184,7 +185,7 @@ def test_a_run_of_which_all_checkpoints_are_damaged_is_not_begun_anew(tmp_path: 
     killed_after(experiment(), tmp_path, 5)
     (tmp_path / "small" / "1" / "checkpoints" / "step-0000000004" / "manifest.json").write_text("{")
     for _ in range(2):  # the first attempt lets go of the directory
-        with pytest.raises(CheckpointError, match="every checkpoint is damaged; --fresh starts anew$"):
+        with pytest.raises(CheckpointError, match=r"every checkpoint is damaged; --fresh starts anew$"):
             session_of(experiment(), tmp_path)
 
 
@@ -193,7 +194,7 @@ def test_killed_before_the_first_checkpoint_it_begins_again_in_the_same_director
     with session_of(experiment(), tmp_path) as second:
         assert second.clock.step == 0
         assert second.prepare() is None
-        assert second.choice == second.open_record.choice()  # type: ignore[union-attr]
+        assert second.choice == second.open_record.choice()
         second.run()
     assert [path.name for path in (tmp_path / "small").iterdir()] == ["1"]
 
@@ -269,7 +270,7 @@ def test_a_signal_lets_the_step_finish_and_saves(tmp_path: Path) -> None:
                 session.run()
             assert error.value.exit_code == 130
             assert session.clock.step == 1
-            status = session.open_record.directory.read_status()  # type: ignore[union-attr]
+            status = session.open_record.directory.read_status()
         assert (status.status, status.step, status.error) == ("interrupted", 1, "")
         saved, damaged = checkpoints.newest(root / "small" / "1" / "checkpoints")
         assert saved is not None
@@ -283,7 +284,7 @@ def test_a_signal_at_the_end_lets_the_end_finish(tmp_path: Path) -> None:
             os.kill(os.getpid(), signal.SIGINT)
 
     with session_of(experiment(), tmp_path) as session:
-        session.trainer.extensions.insert(0, Late("late", "never"))  # type: ignore[attr-defined]
+        trainer_of(session).extensions.insert(0, Late("late", "never"))
         with pytest.raises(Interrupted, match=r"^interrupted after step 18, when all was done and saved$"):
             session.run()
         assert session.open_record is not None
@@ -322,7 +323,7 @@ def test_an_error_in_a_step_marks_the_run_as_failed(tmp_path: Path) -> None:
     with session_of(experiment(), tmp_path, observers=[fail]) as session:
         with pytest.raises(ValueError, match="a fault of the user's"):
             session.run()
-        status = session.open_record.directory.read_status()  # type: ignore[union-attr]
+        status = session.open_record.directory.read_status()
     assert (status.status, status.step, status.error) == ("failed", 6, "a fault of the user's")
     with session_of(experiment(), tmp_path) as second:  # the lock was released, and the run can be gone on with
         assert second.clock.step == 4
@@ -361,7 +362,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_is_not_saved(run: dict[str, 
 
 def test_parameters_that_are_not_finite_are_not_saved(tmp_path: Path) -> None:
     def spoil(session: Session) -> None:
-        session.net["logits"].bias.data[0] = math.inf  # type: ignore[index, union-attr]
+        session.net["logits"].bias.data[0] = math.inf
 
     with (
         session_of(line_experiment(net=image_net(), data=data()), tmp_path, observers=[spoil]) as session,
@@ -381,7 +382,7 @@ def test_extensions_of_a_users_are_called_and_resumed(tmp_path: Path) -> None:
     made = experiment(run={"extensions": [{"type": TOLL, "limit": 3.0}]})
     with session_of(made, tmp_path) as session:
         session.run()
-        toll = next(e for e in session.trainer.extensions if isinstance(e, Toll))  # type: ignore[attr-defined]
+        toll = next(e for e in trainer_of(session).extensions if isinstance(e, Toll))
         assert session.trainer.stop_reason == "the toll is too high"
         assert toll.seen > 3.0
         assert toll.calls == session.clock.step // 2
@@ -438,7 +439,7 @@ def test_nothing_grows_while_it_runs() -> None:
     def count(session: Session) -> None:
         assert not any(value.requires_grad for value in session.scalars.values())
         if session.clock.step in (300, 600):
-            log = session.trainer.extensions[0]  # type: ignore[attr-defined]
+            log = trainer_of(session).extensions[0]
             alive.append(sum(len(kept) for kept in (*log._recent.values(), *log._steps.values())))
 
     with made() as session:

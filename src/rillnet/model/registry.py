@@ -215,7 +215,7 @@ def signature_arguments(module: nn.Module) -> BlockSpec | None:
         return None
     arguments: dict[str, Any] = {}
     for name, parameter in signature_of(cast(Callable[..., Any], kind)).items():
-        if name in ("device", "dtype") or parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+        if name in ("device", "dtype", "source_shapes") or parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
             continue
         if not hasattr(module, name):
             if parameter.default is parameter.empty:
@@ -234,4 +234,6 @@ def signature_arguments(module: nn.Module) -> BlockSpec | None:
 def _is_plain(value: Any) -> bool:
     if isinstance(value, tuple | list):
         return all(_is_plain(item) for item in value)
+    if isinstance(value, Mapping):
+        return all(isinstance(key, str) and _is_plain(item) for key, item in value.items())
     return value is None or isinstance(value, bool | int | float | str)

@@ -244,7 +244,6 @@ class Session:
             return self._make_executor(copied(self.net), execution)
 
         run = self.spec.run
-        learning = {name: rule.model_dump(mode="json") for name, rule in self.spec.learning.items()}
         return choose(
             scratch,
             self.feed.peek().fields,
@@ -253,7 +252,7 @@ class Session:
             device=self.device,
             context=Context(self.clock.step, self.clock.epoch, self.total_steps, self.clock.batches, run.precision),
             memory=choices_file(),
-            details=[run.precision, learning, self.rollout.delays],
+            details=[run.precision, repr(self.spec.learning), self.rollout.delays],
         )
 
     def _remembered_choice(self) -> Choice | None:

@@ -81,8 +81,9 @@ class Experiment:
         self.live_net = net if isinstance(net, Net) else None
         self.live_data, data_record = _divide_data(data)
         net_record = _net_record(net)
+        name = net_record.name if isinstance(net_record, NetSpec) else net_record["name"]
         values = {
-            "experiment": experiment or (self.live_net.name if self.live_net is not None else net_record["name"]),
+            "experiment": experiment or name,
             "net": net_record,
             "rollout": rollout,
             "data": data_record,
@@ -199,12 +200,20 @@ class Experiment:
     @property
     def fingerprint(self) -> str:
         """What the document computes, in one word; runs of equal documents can go on with each other."""
-        document = self.spec.model_dump(mode="json", by_alias=True)
+        document = self._as_text().model_dump(mode="json", by_alias=True)
         if self.live_data is not None:
             document["data"] = self.live_data.spec.model_dump(mode="json", by_alias=True)
         if self.live_net is not None and not self.spec.net.blocks:
             document["net"] = {address: list(p.shape) for address, p in self.live_net.parameters_by_address().items()}
         return fingerprint(document)
+
+    def _as_text(self) -> ExperimentSpec:
+        """The record with the names of functions and objects in their place, as no text can hold them."""
+        try:
+            self.spec.model_dump_json()
+        except ValueError:  # pydantic's, of what JSON has no word for
+            return ExperimentSpec.model_validate(_named(self.spec.model_dump(by_alias=True)))
+        return self.spec
 
     def find_record(self, root: Path) -> Record | None:
         """The run directory to go on with: this run's, or that of an unfinished run of the same document."""
@@ -213,7 +222,7 @@ class Experiment:
 
     def make_record(self, root: Path) -> Record:
         """A new run directory."""
-        return Record(RunDirectory.create(root, self.spec.experiment, yaml.write(self.spec), self.fingerprint))
+        return Record(RunDirectory.create(root, self.spec.experiment, yaml.write(self._as_text()), self.fingerprint))
 
     def located(self, error: RequestError) -> RequestError:
         """The same error with the file and line of each fault, where the experiment is a document's."""
@@ -328,8 +337,19 @@ def _net_record(net: NetLike) -> Any:
         except RequestError:  # a net of live modules has no text; the run is then gone on with from Python only
             return {"name": net.name}
     if isinstance(net, str | Path):
-        return yaml.read(net if Path(net).is_file() else path_of(str(net))).net()
+        net = yaml.read(net if Path(net).is_file() else path_of(str(net))).net()
     return net if isinstance(net, NetSpec) else {"name": "net", **net}
+
+
+def _named(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _named(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_named(item) for item in value]
+    if value is None or isinstance(value, str | int | float):
+        return value
+    named = value if hasattr(value, "__qualname__") else type(value)
+    return f"{named.__module__}:{named.__qualname__}"
 
 
 def _divide_data(data: Any) -> tuple[Data | None, Any]:

@@ -42,7 +42,9 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
         (OSError("odd"), 4, "odd\n"),
         (MemoryError(), 4, "the memory is used up; lower data.batch_size, or use a smaller net\n"),
         (
-            RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory: out of memory"),
+            RuntimeError(
+                "[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory: out of memory"
+            ),
             4,
             "the memory is used up; lower data.batch_size, or use a smaller net\n",
         ),

@@ -29,9 +29,7 @@ def test_a_run_tells_what_it_does_and_what_comes_next(place: Path, lines: Lines)
     told = [without_times(line) for line in lines("run", "tiny.yaml")]
 
     assert told[0] == "tiny: 6 blocks, 1,490 parameters; Digits, 1,438 examples; cpu"
-    assert re.fullmatch(
-        r"execution: eager, contiguous, foreach optimiser, \d+ threads? \(asked for\)", told[1]
-    )
+    assert re.fullmatch(r"execution: eager, contiguous, foreach optimiser, \d+ threads? \(asked for\)", told[1])
     number = r"\d\S*"
     expected = [
         rf"step 3/12  loss {number}",
@@ -87,7 +85,10 @@ def test_fresh_begins_anew(run: RunDirectory, answer: Command) -> None:
     again = answer("run", "tiny.yaml", "--fresh")
 
     assert again["run"] == "tiny/2"
-    one, other = (checkpoints.load(entry.checkpoints / "step-0000000012") for entry in (run, RunDirectory.open(Path("runs/tiny/2"))))
+    one, other = (
+        checkpoints.load(entry.checkpoints / "step-0000000012")
+        for entry in (run, RunDirectory.open(Path("runs/tiny/2")))
+    )
     for address, tensor in one.tensors("parameters").items():
         assert torch.equal(tensor, other.tensors("parameters")[address])
 

@@ -91,7 +91,7 @@ def test_a_file_is_written_or_the_fault_is_told(tmp_path: Path, capsys: pytest.C
 def test_a_reader_that_leaves_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    with open(writing, "w") as pipe:
+    with os.fdopen(writing, "w") as pipe:
         monkeypatch.setattr(sys, "stdout", pipe)
         terminal = Terminal()
         terminal.print("nobody")

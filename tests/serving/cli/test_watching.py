@@ -49,7 +49,7 @@ def test_how_often_a_trigger_is_due(trigger: str, step: int, end: int, times: in
 
 
 def test_the_time_left_is_that_of_steps_and_evaluations(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Steps of 2 s, evaluations of 5 s: the first guess is of steps alone, and from the first evaluation on it is right."""
+    """Steps of 2 s, evaluations of 5 s: from the first evaluation on it is right."""
     now = Time()
     with session_of(place, "run.epochs=4", "run.log=2 steps") as session, Watch(Terminal(), session, now) as watch:
         evaluate = watch._evaluate

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.training.small_experiments import line_net
 from torch import Tensor
 
 import rillnet as rn
@@ -15,7 +16,6 @@ from rillnet.registry import check_arguments
 from rillnet.runtime.executor import Context
 from rillnet.training.learning_rules import RULES, Backprop
 from rillnet.types import GradientRule, LearningRule
-from tests.training.small_experiments import line_net
 
 X, Y = torch.linspace(-1, 1, 8).unsqueeze(1), torch.linspace(-1, 1, 8).unsqueeze(1) * 2 + 1
 
@@ -35,7 +35,7 @@ def learn(net: rn.Net, rule: Backprop, step: int = 0, rows: slice = slice(None))
 
 
 def weights(net: rn.Net) -> list[float]:
-    return [float(parameter) for parameter in net.parameters()]
+    return [float(parameter.detach()) for parameter in net.parameters()]
 
 
 def test_it_is_a_rule_that_goes_back_through_the_graph() -> None:
@@ -68,7 +68,7 @@ def test_a_loss_of_one_number_per_example_is_averaged() -> None:
 
 def test_only_its_parameters_get_gradients() -> None:
     net = line()
-    rule = rule_on(net, parameters="fit/bias")
+    rule = rule_on(net, parameters="*.bias")
     before = weights(net)
     rule.gather(net(x=X, y=Y), Context(), keep_graph=False)
     assert net["fit"].weight.grad is None
@@ -80,7 +80,7 @@ def test_only_its_parameters_get_gradients() -> None:
 
 def test_frozen_parameters_stay() -> None:
     net = line()
-    net["fit"].bias.requires_grad_(False)  # type: ignore[union-attr, operator]
+    net["fit"].bias.requires_grad_(False)
     before = weights(net)
     learn(net, rule_on(net))
     assert weights(net)[1] == before[1]
@@ -155,10 +155,17 @@ def test_what_is_loaded_replaces_gathered_gradients() -> None:
     assert all(parameter.grad is None for parameter in net.parameters())
 
 
+def test_a_net_without_parameters_is_told() -> None:
+    net = rn.Net("bare", inputs={"x": (1,), "y": (1,)}).add("loss", rn.MeanSquaredError(), source=["x", "y"])
+    with pytest.raises(RequestError) as error:
+        rule_on(net)
+    assert str(error.value) == "learning/main: has nothing to change, as the net has no parameters"
+
+
 def test_what_it_cannot_be_built_with_is_told() -> None:
     faults = {
         "learning/a.loss: unknown block (got 'los'); did you mean 'loss'?": {"loss": "los"},
-        "learning/a.parameters: matches no parameter (got 'fti*'); did you mean": {"parameters": "fti*"},
+        "learning/a.parameters: matches no parameter (got 'fti'); did you mean 'fit'?": {"parameters": "fti"},
         "learning/a.optimizer.type: unknown optimizer (got 'sgd'); did you mean 'SGD'?": {"optimizer": "sgd"},
         "learning/a.factors['bia']: matches no parameter (got 'bia')": {"factors": {"bia": {"rate": 2}}},
     }

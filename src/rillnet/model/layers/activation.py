@@ -136,7 +136,7 @@ class Step(nn.Module):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        return (x > 0).to(x.dtype)
+        return x.sign().clamp(min=0)
 
 
 class ErrorFunction(nn.Module):
@@ -260,7 +260,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 
 def _is_known(name: str) -> str:
     if name not in ACTIVATIONS:
-        hint = suggest(name, ACTIVATIONS)
+        hint = suggest(name, _SHORT) or suggest(name, ACTIVATIONS)
         raise ValueError("must be an activation such as relu, tanh or softmax" + (f"; {hint}" if hint else ""))
     return name
 

@@ -107,7 +107,7 @@ class Synapse(nn.Module):
         self.weight_shapes = _each(weight_shapes, count, "weight_shapes", "sources")
         self.bias_shapes = _bias_shapes(bias_shapes, self.factor_shapes, count)
         self.weight_function = _each(weight_function, count, "weight_function", "sources")
-        self.minimum, self.maximum = dict(minimum or {}), dict(maximum or {})
+        self.minimum, self.maximum = minimum, maximum
         self.unshare, self.streams = tuple(unshare), streams
         self._make(sources)
         self._check_names()
@@ -158,7 +158,7 @@ class Synapse(nn.Module):
     def _check_names(self) -> None:
         known = [name for name, _ in self.named_parameters()]
         for argument in ("minimum", "maximum", "unshare"):
-            for name in getattr(self, argument):
+            for name in getattr(self, argument) or ():
                 if name not in known or (argument == "unshare" and name.startswith("b_")):
                     raise ValueError(f"{argument} names no weight {name!r}; known: {', '.join(known)}")
 
@@ -219,7 +219,7 @@ class Synapse(nn.Module):
     def _used(self, name: str) -> Tensor:
         """A parameter within its bounds."""
         parameter: Tensor = getattr(self, name)
-        return bounded(parameter, self.minimum.get(name), self.maximum.get(name))
+        return bounded(parameter, (self.minimum or {}).get(name), (self.maximum or {}).get(name))
 
     def _finished(self, product: Tensor) -> Tensor:
         features, *space = three_sizes(self.shape)

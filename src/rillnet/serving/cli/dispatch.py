@@ -76,7 +76,9 @@ def _fail(error: BaseException, terminal: Terminal) -> int:
     faults, code = _told(error)
     if faults is None:
         traceback.print_exception(error, file=sys.stderr)
-        faults = [Fault("", f"{type(error).__name__}: {error}; if the fault is not in code of your own, please report it")]
+        faults = [
+            Fault("", f"{type(error).__name__}: {error}; if the fault is not in code of your own, please report it")
+        ]
     if terminal.as_json:
         terminal.json({"error": {"faults": [_as_json(fault) for fault in faults], "exit_code": code}})
     else:

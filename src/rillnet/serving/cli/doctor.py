@@ -27,7 +27,9 @@ def doctor(terminal: Terminal) -> dict[str, Any]:
     Returns:
         The same as a mapping.
     """
-    extras = {extra: {name: _version(name, module) for name, module in found.items()} for extra, found in _EXTRAS.items()}
+    extras = {
+        extra: {name: _version(name, module) for name, module in found.items()} for extra, found in _EXTRAS.items()
+    }
     result: dict[str, Any] = {
         "rillnet": rillnet.__version__,
         "python": platform.python_version(),

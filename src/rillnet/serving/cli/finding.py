@@ -33,7 +33,11 @@ def newest_run(experiment: Experiment, root: Path) -> RunDirectory | None:
     """The newest run of an experiment's document, however it stands."""
     if experiment.directory is not None:
         return experiment.directory
-    alike = [run for run in RunDirectory.all_in(root, experiment.spec.experiment) if run.fingerprint == experiment.fingerprint]
+    alike = [
+        run
+        for run in RunDirectory.all_in(root, experiment.spec.experiment)
+        if run.fingerprint == experiment.fingerprint
+    ]
     return alike[-1] if alike else None
 
 

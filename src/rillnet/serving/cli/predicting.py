@@ -57,7 +57,11 @@ def predict(
         chosen = _field(session.net, field)
         wanted = output or _default_output(session.net, chosen)
         examples = [_read(path, chosen, pick(session.net.inputs[chosen], None), resize) for path in files]
-        names = [_name(path, index, len(found)) for path, found in zip(files, examples, strict=True) for index in range(len(found))]
+        names = [
+            _name(path, index, len(found))
+            for path, found in zip(files, examples, strict=True)
+            for index in range(len(found))
+        ]
         sent = _compute(session, chosen, torch.cat(examples), wanted)
         classes = wanted in _scores(session.net)
     result = [{"input": name, **_told(row, classes, top)} for name, row in zip(names, sent, strict=True)]
@@ -123,7 +127,7 @@ def _compute(session: Session, field: str, examples: Tensor, wanted: str) -> Ten
     if session.data is not None and session.data.phases:  # what is done to every example of a phase is done to these
         policy = session.data.feed(session.data.evaluation_phase or session.data.phases[0]).policy
         fields = policy.transform(fields, 0, 0, augment=False)
-    sent = pick(session.predict(fields, [wanted])[wanted], None)
+    sent: Tensor = pick(session.predict(fields, [wanted])[wanted], None)
     return sent.detach().float().cpu()
 
 

@@ -46,7 +46,7 @@ def run(
     with _terminated_as_interrupted():
         loaded = load_experiment(experiment, overrides, root, trust)
         if fresh and isinstance(loaded, Run):
-            raise RequestError(f"--fresh: {experiment} is a run, which can only be gone on with; give --fresh its document")
+            raise RequestError(f"--fresh: {experiment} is a run, which can only go on; give --fresh its document")
         before = None if fresh else newest_run(loaded, root)
         if before is not None and before.status == "finished":
             return _already_finished(terminal, before)

@@ -88,7 +88,9 @@ def compare_runs(terminal: Terminal, names: list[str], root: Path = Path("runs")
     for key in ("status", "step"):
         shown.add_row(key, *(str(one[key]) for one in told))
     for name in dict.fromkeys(name for one in told for name in one["metrics"]):
-        shown.add_row(name, *(number_text(name, one["metrics"][name]) if name in one["metrics"] else "" for one in told))
+        shown.add_row(
+            name, *(number_text(name, one["metrics"][name]) if name in one["metrics"] else "" for one in told)
+        )
     terminal.print(shown)
     return {"runs": told, "differences": differing}
 

@@ -95,7 +95,8 @@ def _show_net(terminal: Terminal, net: Net, depth: int | None, svg: Path | None)
         terminal.print()
         terminal.print("edges with a delay: " + ", ".join(f"{e.source} -> {e.target} @-{e.delay}" for e in delayed))
     edges = [
-        {"source": e.source, "target": e.target, "output": e.output, "delay": e.delay, "port": e.port} for e in net.edges
+        {"source": e.source, "target": e.target, "output": e.output, "delay": e.delay, "port": e.port}
+        for e in net.edges
     ]
     result = {**found.as_dict(), "edges": edges}
     if svg is not None:

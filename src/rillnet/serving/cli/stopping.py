@@ -45,10 +45,14 @@ def stop(terminal: Terminal, run: str, wait: float = 60.0, root: Path = Path("ru
     deadline = time.monotonic() + wait
     while is_alive(status.pid, status.pid_started):
         if time.monotonic() > deadline:
-            raise RunError(f"{directory}: process {status.pid} has not ended after {wait:g} s; it is asked to, wait longer")
+            raise RunError(
+                f"{directory}: process {status.pid} has not ended after {wait:g} s; it is asked to, wait longer"
+            )
         time.sleep(_POLL_S)
     result = describe_run(directory)
-    terminal.print(f"{directory} is {result['status']} at step {result['step']:,}; {terminal.program} run {directory} goes on")
+    terminal.print(
+        f"{directory} is {result['status']} at step {result['step']:,}; {terminal.program} run {directory} goes on"
+    )
     return result
 
 

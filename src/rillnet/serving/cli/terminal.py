@@ -29,7 +29,7 @@ class _Console(Console):
 
 def leave(stream: IO[str]) -> None:
     """Points a stream that nobody reads any more at nothing, so that writing on does no harm."""
-    with open(os.devnull, "wb") as nothing:
+    with Path(os.devnull).open("wb") as nothing:
         os.dup2(nothing.fileno(), stream.fileno())
 
 
@@ -135,4 +135,3 @@ def _write(console: Console, content: RenderableType) -> None:
             console.print(content)
         content = "\n".join(line.rstrip() for line in captured.get().splitlines())  # rich fills lines with blanks
     console.print(content, soft_wrap=True, markup=False, highlight=False)
-

@@ -15,6 +15,7 @@ from rillnet.training.clipping import build_clip, check_clip
 from rillnet.training.optimizer_state import laid_out_as
 from rillnet.training.optimizers import Implementation, Optimizer, check_factors, check_optimizer
 from rillnet.training.rates import Progress, build_rate, check_rate
+from rillnet.training.selection import no_match, select
 from rillnet.types import LearningContext
 
 _GRADIENT = "#gradient"
@@ -28,7 +29,7 @@ class Backprop:
         loss: the block that is the loss; several are added, `{loss: 1, penalty: 0.1}` with weights.
         optimizer: `{type: SGD, lr: 0.1}`, or a list of them on parts of the net (`of: "conv*"`).
         rate: the learning-rate curve; constant if left out.
-        parameters: a glob of what it changes, without the leading `net/`.
+        parameters: a glob of what it changes, `conv*` or `*.bias`.
         clip: a limit for the gradient's norm, or `{norm: 1.0}`, `{value: 0.5}`.
         factors: rate and decay factors by glob, `{"*/bias": {rate: 2, decay: 0}}`.
         accumulate: over how many steps gradients are averaged before the parameters change.
@@ -67,11 +68,12 @@ class Backprop:
         for name in self.reads:
             if name not in net.blocks:
                 raise RequestError(Fault(f"{address}.loss", "unknown block", name, hint=suggest(name, net.blocks)))
-        chosen = net.parameters_by_address(parameters)
+        known = net.parameters_by_address()
+        if not known:
+            raise RequestError(Fault(address, "has nothing to change, as the net has no parameters"))
+        chosen = {name: known[name] for name in select(parameters, known)}
         if not chosen:
-            known = list(net.parameters_by_address())
-            hint = suggest(parameters, known) if known else "the net has no parameters"
-            raise RequestError(Fault(f"{address}.parameters", "matches no parameter", parameters, hint=hint))
+            raise RequestError(no_match(parameters, list(known), f"{address}.parameters"))
         self.optimizer = Optimizer(
             optimizer, chosen, factors=factors, implementation=implementation, address=f"{address}.optimizer"
         )

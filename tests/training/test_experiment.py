@@ -1,0 +1,284 @@
+"""All that a run is made from: checked in one pass, from Python and from documents, live or as text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tests.training.small_experiments import (
+    data,
+    differing,
+    experiment,
+    image_net,
+    images,
+    line_experiment,
+    state_of,
+    trainer_of,
+)
+from torch import nn
+
+import rillnet as rn
+from rillnet.data.transforms.flip import Flip
+from rillnet.errors import RequestError
+from rillnet.runtime.session import Session
+from rillnet.training.experiment import Experiment, Run
+from rillnet.training.rates import Progress
+
+DOCUMENT = """\
+experiment: tiny
+net:
+  inputs: {image: [1, 8, 8], label: {dtype: int64}}
+  blocks:
+    flat: {type: Flatten, from: image}
+    logits: {type: Linear, out_features: 10}
+    loss: {type: CrossEntropy, from: [logits, label]}
+    accuracy: {type: Accuracy, from: [logits, label], exclude: [train]}
+data: {source: Digits, batch_size: 512}
+learning:
+  main:
+    type: Backprop
+    optimizer: {type: SGD, lr: 0.1}
+run: {epochs: 1, seed: 1}
+"""
+
+
+def document_faults(folder: Path, *changes: tuple[str, str], trust: bool = False) -> list[str]:
+    text = DOCUMENT
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    (folder / "tiny.yaml").write_text(text)
+    with pytest.raises(RequestError) as error:
+        rn.load(folder / "tiny.yaml", trust=trust)
+    return str(error.value).replace(str(folder) + "/", "").splitlines()
+
+
+# Faults
+
+
+def test_faults_of_a_document_have_lines(tmp_path: Path) -> None:
+    assert document_faults(
+        tmp_path,
+        ("lr: 0.1", "lr: -1"),
+        ("seed: 1", "seed: 1, log: often, checkpoint: {best: acuracy, mode: max}"),
+        ("batch_size: 512", "bach_size: 512"),
+    ) == [
+        "data.bach_size: unknown key; did you mean 'batch_size'?  [tiny.yaml:9]",
+        "learning/main.optimizer.lr: must be at least 0 (got -1)  [tiny.yaml:13]",
+        'run.log: must be a number and a unit, such as "1 epoch", "500 steps" or "10 minutes", or "never" or "end" '
+        "(got 'often')  [tiny.yaml:14]",
+        "run.checkpoint.best: is no metric of the evaluation (got 'acuracy'); did you mean 'accuracy'?  [tiny.yaml:14]",
+    ]
+
+
+def test_a_document_may_not_name_code_unless_it_is_trusted(tmp_path: Path) -> None:
+    changes = (
+        ("type: Backprop", "type: tests.training.nowhere:Rule"),
+        ("seed: 1", "seed: 1, extensions: [tests.training.small_experiments:Toll]"),
+    )
+    untrusted = "runs code of yours; pass --trust if you mean it"
+    assert document_faults(tmp_path, *changes) == [
+        f"learning/main.type: {untrusted} (got 'tests.training.nowhere:Rule')  [tiny.yaml:12]",
+        f"run.extensions.0.type: {untrusted} (got 'tests.training.small_experiments:Toll')  [tiny.yaml:14]",
+    ]
+    assert document_faults(tmp_path, *changes, trust=True) == [
+        "learning/main.type: cannot import 'tests.training.nowhere': No module named 'tests.training.nowhere'"
+        "  [tiny.yaml:12]"
+    ]
+    (tmp_path / "tiny.yaml").write_text(DOCUMENT.replace(*changes[1]))
+    trusted = rn.load(tmp_path / "tiny.yaml", trust=True)
+    assert isinstance(trusted, Experiment)
+    with Session(trusted, record=False) as session:
+        session.run()
+        assert any(extension.name == "toll" for extension in trainer_of(session).extensions)
+
+
+def test_what_only_a_session_finds_has_lines_too(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(DOCUMENT.replace("[1, 8, 8]", "[1, 8, 9]"))
+    made = rn.load(tmp_path / "tiny.yaml")
+    assert isinstance(made, Experiment)
+    with Session(made, record=False) as session, pytest.raises(RequestError) as error:
+        session.run()
+    text = str(made.located(error.value))
+    assert text.endswith(f"the data sends [1, 8, 8], the net takes [1, 8, 9]  [{tmp_path / 'tiny.yaml'}:3]")
+
+
+# Nets
+
+
+def test_a_net_of_no_seed_is_drawn_from_the_runs() -> None:
+    def weight(net: rn.Net, seed: int) -> torch.Tensor:
+        with Session(experiment(net=net, run={"seed": seed}), record=False) as session:
+            return session.net["conv"].weight.detach().clone()
+
+    assert torch.equal(weight(image_net(), 1), weight(image_net(), 1))
+    assert not torch.equal(weight(image_net(), 1), weight(image_net(), 2))
+
+    drawn = image_net()
+    drawn.draw(5)
+    before = drawn["conv"].weight.detach().clone()
+    assert torch.equal(weight(drawn, 1), before)
+
+    touched = image_net()
+    with torch.no_grad():
+        touched["conv"].weight.fill_(0.25)
+    assert bool((weight(touched, 1) == 0.25).all())
+
+
+def test_a_net_of_the_meta_device_is_allocated() -> None:
+    net = rn.Net("meta", inputs={"x": (1,), "y": (1,)}, device="meta").add("fit", rn.Linear(out_features=1), source="x")
+    net.add("loss", rn.MeanSquaredError(), source=["fit", "y"])
+    plain = rn.Net("meta", inputs={"x": (1,), "y": (1,)}).add("fit", rn.Linear(out_features=1), source="x")
+    plain.add("loss", rn.MeanSquaredError(), source=["fit", "y"])
+    states = []
+    for one in (net, plain):
+        with Session(line_experiment(net=one), record=False) as session:
+            session.run(steps=2)
+            states.append(state_of(session))
+    assert differing(*states) == []
+
+
+def test_a_net_may_be_a_record_a_name_or_a_file(tmp_path: Path) -> None:
+    (tmp_path / "net.yaml").write_text("net: {inputs: {x: [2]}, blocks: {a: {type: Linear, out_features: 1}}}")
+    blocks = {"a": {"type": "Linear", "out_features": 1}}
+    for net, name in (
+        ({"inputs": {"x": [2]}, "blocks": blocks}, "net"),
+        ({"name": "mine", "inputs": {"x": [2]}, "blocks": blocks}, "mine"),
+        (tmp_path / "net.yaml", "net"),
+        ("lenet", "lenet"),
+    ):
+        assert rn.Experiment(net=net).spec.experiment == name
+
+
+def test_live_modules_are_trained_recorded_and_gone_on_with(tmp_path: Path) -> None:
+    class Doubled(nn.Module):
+        """A block that no text describes."""
+
+        def __init__(self, by: torch.Tensor) -> None:
+            super().__init__()
+            self.by = nn.Parameter(by)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x * self.by
+
+    def made(size: int = 1) -> Experiment:
+        return experiment(net=image_net(doubled=Doubled(torch.full((size, 1, 1), 2.0))))
+
+    with Session(made(), root=tmp_path / "whole") as session:
+        session.run()
+        expected = state_of(session)
+    with Session(made(), root=tmp_path / "parts") as session:
+        session.run(steps=5)
+    with Session(made(3), root=tmp_path / "parts", resume=True) as session:
+        assert session.clock.step == 0  # another net is another run, though it has the same name
+    with Session(made(), root=tmp_path / "parts", resume=True) as session:
+        assert session.clock.step == 5
+        session.run()
+        assert differing(expected, state_of(session)) == []
+    with pytest.raises(RequestError) as error:
+        rn.load("small/1", root=tmp_path / "parts")
+    assert str(error.value) == (
+        "small/1: its net was made of live modules in Python, and can be gone on with only from there; "
+        "rn.Session(experiment, resume=True)"
+    )
+
+
+# Data
+
+
+@pytest.mark.parametrize(
+    "given", ["Digits", {"type": "Digits"}, {"source": "Digits"}, {"source": {"type": "Digits"}, "batch_size": 128}]
+)
+def test_data_that_a_document_can_say_are_in_the_record(given: Any) -> None:
+    made = rn.Experiment(net="lenet", data=given)
+    assert made.spec.data is not None
+    assert made.spec.data.source.type == "Digits"
+
+
+@pytest.mark.parametrize(
+    "given", [images(), {"source": images()}, {"source": "Digits", "augment": [Flip()]}, rn.open_data(images())]
+)
+def test_data_that_only_python_has_are_kept_alive(given: Any) -> None:
+    made = experiment(data=given)
+    assert made.spec.data is None
+    opened = made.open_data()
+    assert opened is not None
+    assert "train" in opened.phases
+    assert opened.seed == 1
+
+
+def test_an_experiment_without_data_opens_none() -> None:
+    assert rn.Experiment(net="lenet").open_data() is None
+
+
+# Records
+
+
+def test_equal_documents_have_equal_fingerprints() -> None:
+    assert experiment().fingerprint == experiment().fingerprint
+    others: list[dict[str, Any]] = [
+        {"data": data(batch_size=5)},
+        {"learning": {"clip": 1.0}},
+        {"run": {"seed": 2}},
+        {"rollout": "streaming"},
+    ]
+    prints = {experiment().fingerprint, *(experiment(**parts).fingerprint for parts in others)}
+    assert len(prints) == 1 + len(others)
+    assert experiment(run={"log": "7 steps"}).fingerprint == experiment().fingerprint
+
+
+def test_a_callable_is_a_rate() -> None:
+    def half(base: float, progress: Progress) -> float:
+        return base / (1 + progress.step)
+
+    with Session(line_experiment(learning={"rate": half}), record=False) as session:
+        session.run(steps=2)
+        assert session["learning/main/rate"] == 0.05
+
+
+def test_a_callable_rate_is_recorded_and_gone_on_with(tmp_path: Path) -> None:
+    def half(base: float, progress: Progress) -> float:
+        return base / (1 + progress.step)
+
+    for _ in range(2):
+        with Session(line_experiment(learning={"rate": half}, run={"steps": 4}), root=tmp_path, resume=True) as session:
+            session.run(steps=2)
+    assert session.clock.step == 4
+    assert [path.name for path in (tmp_path / "line").iterdir()] == ["1"]
+
+
+def test_what_is_loaded_is_a_net_an_experiment_or_a_run(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(DOCUMENT)
+    made = rn.load(tmp_path / "tiny.yaml", ["run.epochs=2"])
+    assert repr(made) == "Experiment(tiny: 4 blocks, learning by main, 2 epochs)"
+    assert isinstance(made, Experiment)
+    with Session(made, root=tmp_path / "runs") as session:
+        session.run(steps=1)
+    run = rn.load("tiny", root=tmp_path / "runs")
+    assert isinstance(run, Run)
+    assert run.directory is not None
+    assert run.fingerprint == run.directory.fingerprint == made.fingerprint
+    assert repr(rn.load("lenet")).startswith("Net(lenet: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("lenett", "there is no document, ready net or run 'lenett'; did you mean 'lenet'?"),
+        ("tin.yaml", "tin.yaml: there is no such document; did you mean 'tiny.yaml'?"),
+    ],
+)
+def test_what_is_not_there_is_told(name: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.yaml").write_text(DOCUMENT)
+    with pytest.raises(RequestError) as error:
+        rn.load(name)
+    assert str(error.value) == message
+
+
+def test_lengths_are_shown() -> None:
+    assert repr(line_experiment(run={"steps": 5})) == "Experiment(line: 2 blocks, learning by main, 5 steps)"
+    assert repr(line_experiment()) == "Experiment(line: 2 blocks, learning by main, no length)"
+    assert repr(rn.Experiment(net="lenet")).endswith("learning by nothing, no length)")

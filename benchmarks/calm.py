@@ -33,9 +33,7 @@ def _busy_s(stat: Path) -> float:
     """Seconds that all cores together have worked since the system was started."""
     if not stat.exists():
         return time.process_time()
-    user, nice, system, _idle, _wait, irq, softirq, steal = map(
-        int, stat.read_text().split("\n", 1)[0].split()[1:9]
-    )
+    user, nice, system, _idle, _wait, irq, softirq, steal = map(int, stat.read_text().split("\n", 1)[0].split()[1:9])
     return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
 
 

@@ -78,9 +78,7 @@ def googlenet(image: Any) -> Any:
 
 
 def _conv(x: Any, filters: int, kernel: int, stride: int = 1) -> Any:
-    return layers.Conv2D(
-        filters, kernel, stride, padding="same", activation="relu", kernel_initializer="he_normal"
-    )(x)
+    return layers.Conv2D(filters, kernel, stride, padding="same", activation="relu", kernel_initializer="he_normal")(x)
 
 
 NETS = {"lenet": lenet, "alexnet": alexnet, "googlenet": googlenet}

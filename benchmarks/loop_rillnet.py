@@ -55,7 +55,7 @@ class RillnetLoop:
 
     @property
     def choice(self) -> str:
-        """How the net is executed."""
+        """How the net is executed, in a line."""
         return str(self.session.choice)
 
     def close(self) -> None:

@@ -433,6 +433,7 @@ class RunSpec(Record):
         steps: how many learning steps it takes.
         frames: how many frames it computes.
         seed: what parameters, shuffling and noise are drawn from.
+        start_from: a run or checkpoint whose parameters a new run begins with, where name and shape agree.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
         execution: `auto` measures what is fastest, `eager` runs Python as written, `compiled` compiles frames.
         precision: the element type that frames are computed in.
@@ -448,6 +449,7 @@ class RunSpec(Record):
     steps: Count | None = None
     frames: Count | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63, strict=True)] = 0
+    start_from: str | None = None
     device: str = "auto"
     execution: Literal["auto", "eager", "compiled"] | ExecutionSpec = "auto"
     precision: Literal["fp32", "bf16", "fp16", "fp64"] = "fp32"

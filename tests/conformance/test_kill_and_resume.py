@@ -6,7 +6,9 @@ evaluates, or saves. Saves are frequent, so that many a kill falls into one.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import os
 import random
 import signal
@@ -20,6 +22,8 @@ import torch
 
 from rillnet.runtime import checkpoint as checkpoints
 from rillnet.runtime.checkpoint import Checkpoint
+from rillnet.runtime.rundirectory import RunDirectory
+from rillnet.runtime.status import RunStatus
 
 HERE = Path(__file__).parent
 EXAMPLES, BATCHES = 1438, 23
@@ -57,71 +61,100 @@ run:
 """
 
 
-class Runner:
-    """Starts `rillnet run` of a document in its own directory of runs, and kills it.
+FORKS = """
+import json, os, sys
+from rillnet.serving.cli import main, running
+
+for line in sys.stdin:
+    words = json.loads(line)
+    process = os.fork()
+    if process == 0:
+        os.dup2(2, 1)
+        os._exit(main(words))
+    print(process, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
+"""
+"""Imports rillnet once, and forks a process for each command line it is sent; answers with its number and exit code."""
+
+
+class Commands:
+    """Runs `rillnet run` of a document in processes of their own.
 
     Args:
-        document: the path.
-        root: the directory of runs.
+        document: the document's path.
     """
 
-    def __init__(self, document: Path, root: Path) -> None:
-        self.root = root
-        self.words = [sys.executable, "-m", "rillnet", "run", str(document), "--runs", str(root), "--trust", "--json"]
+    def __init__(self, document: Path) -> None:
+        self.words = ["run", str(document), "--trust", "--quiet", "--runs"]
         paths = [str(HERE), os.environ.get("PYTHONPATH", "")]
         self.environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
 
-    def start(self) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            self.words, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+    def run(self, root: Path, killed_after_s: float | None = None) -> int:
+        """Runs it to its end, or kills it; its exit code."""
+        words = [sys.executable, "-m", "rillnet", *self.words, str(root)]
+        with subprocess.Popen(words, env=self.environment, stdout=subprocess.DEVNULL) as process:
+            if killed_after_s is not None:
+                self.wait_for_steps(root)
+                time.sleep(killed_after_s)
+                process.kill()
+        return process.returncode
 
-    def finish(self) -> Checkpoint:
-        """Lets it run to its end, and returns what it has saved there."""
-        with self.start() as process:
-            out, err = process.communicate(timeout=300)
-        assert process.returncode == 0, err
-        told = json.loads(out)
-        assert told["status"] == "finished"
-        return checkpoints.load(Path(told["checkpoint"]))
-
-    def kill_while_running(self, after_s: float) -> None:
-        """Starts it, and kills it so long after its first new step."""
-        with self.start() as process:
-            assert process.stderr is not None
-            for line in process.stderr:
-                if line.startswith("step "):
-                    break
-            assert process.poll() is None, f"it ended before it was killed: {line}"
-            time.sleep(after_s)
-            process.kill()
-        assert process.returncode == -signal.SIGKILL, "it ended before it was killed: give it more epochs"
-
-    def kill_while_starting(self, after_s: float) -> None:
-        """Starts it, and kills it so long afterwards, wherever it is then."""
-        with self.start() as process:
-            time.sleep(after_s)
-            process.kill()
+    @staticmethod
+    def wait_for_steps(root: Path) -> None:
+        """Waits until a run writes the numbers of its next steps."""
+        written = root / "killed" / "1" / "metrics.jsonl"
+        before = written.stat().st_mtime_ns if written.exists() else 0
+        while not written.exists() or written.stat().st_mtime_ns == before:
+            time.sleep(0.002)
 
 
-def kill_and_compare(folder: Path, kills: int, epochs: int, longest_s: float) -> None:
+class ForkedCommands(Commands):
+    """The same without importing torch anew for each, which is most of a short life."""
+
+    def __enter__(self) -> ForkedCommands:
+        words = [sys.executable, "-c", FORKS]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        self.forks = subprocess.Popen(words, env=self.environment, text=True, **pipes)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.forks.communicate()
+
+    def run(self, root: Path, killed_after_s: float | None = None) -> int:
+        assert self.forks.stdin is not None
+        assert self.forks.stdout is not None
+        self.forks.stdin.write(json.dumps([*self.words, str(root)]) + "\n")
+        self.forks.stdin.flush()
+        process = int(self.forks.stdout.readline())
+        if killed_after_s is not None:
+            time.sleep(killed_after_s)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        return int(self.forks.stdout.readline())
+
+
+def write_document(folder: Path, epochs: int) -> Path:
     document = folder / "killed.yaml"
     document.write_text(DOCUMENT.format(epochs=epochs))
-    whole = Runner(document, folder / "whole").finish()
-    drawn = random.Random(kills)
+    return document
 
-    killed = Runner(document, folder / "killed")
-    for number in range(kills):
-        if number % 10 == 9:
-            killed.kill_while_starting(drawn.uniform(0.0, 3.0))
-        else:
-            killed.kill_while_running(drawn.uniform(0.0, longest_s))
-    parts = killed.finish()
 
-    assert len(list((folder / "killed" / "killed").iterdir())) == 1, "all of it is one run"
+def newest(root: Path) -> Checkpoint:
+    """The last checkpoint of the only run there is, which has finished."""
+    runs = RunDirectory.all_in(root)
+    assert [(str(run), run.status) for run in runs] == [("killed/1", "finished")]
+    found, damaged = checkpoints.newest(runs[0].checkpoints)
+    assert found is not None
+    assert damaged == []
+    return found
+
+
+def compare(folder: Path, epochs: int) -> None:
+    whole, parts = newest(folder / "whole"), newest(folder / "parts")
+    assert whole.step == epochs * BATCHES
     assert_same(whole, parts)
     assert_each_example_once(parts, epochs)
-    assert_nothing_is_left(folder / "killed")
+    assert_nothing_is_left(folder / "parts")
 
 
 def assert_same(one: Checkpoint, other: Checkpoint) -> None:
@@ -149,12 +182,46 @@ def assert_nothing_is_left(root: Path) -> None:
     assert len(steps) == len(set(steps)), "no row is written twice"
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 def test_killed_three_times(tmp_path: Path) -> None:
-    kill_and_compare(tmp_path, kills=3, epochs=6, longest_s=0.15)
+    commands = Commands(write_document(tmp_path, epochs=6))
+    assert commands.run(tmp_path / "whole") == 0
+
+    drawn = random.Random(3)
+    for _ in range(3):
+        assert commands.run(tmp_path / "parts", drawn.uniform(0.0, 0.1)) == -signal.SIGKILL
+    assert commands.run(tmp_path / "parts") == 0
+
+    compare(tmp_path, epochs=6)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_killed_fifty_times(tmp_path: Path) -> None:
-    kill_and_compare(tmp_path, kills=50, epochs=60, longest_s=0.15)
+    with ForkedCommands(write_document(tmp_path, epochs=40)) as commands:
+        longest_s = longest_life_s(commands, tmp_path / "whole", kills=50)
+        drawn = random.Random(50)
+        for _ in range(50):
+            code = commands.run(tmp_path / "parts", drawn.uniform(0.0, longest_s))
+            assert code == -signal.SIGKILL, "it ended before it was killed fifty times"
+        assert commands.run(tmp_path / "parts") == 0
+
+    compare(tmp_path, epochs=40)
+
+
+def longest_life_s(commands: Commands, root: Path, kills: int) -> float:
+    """Runs it undisturbed, and tells after how long at most to kill it, so that it is not done before the last kill.
+
+    A life of u seconds, drawn evenly up to the start-up's s plus x, is max(0, u - s) of work, x^2 / 2 (s + x) on
+    average; all lives together are to do two fifths of the work w: x^2 = b (s + x) with b = 2 * 0.4 w / kills.
+    """
+    begun, begun_at = time.perf_counter(), time.time()
+    assert commands.run(root) == 0
+    start_s = newest_status(root).started - begun_at
+    work_s = time.perf_counter() - begun - start_s
+    b = 0.8 * work_s / kills
+    return start_s + (b + math.sqrt(b * b + 4 * b * start_s)) / 2
+
+
+def newest_status(root: Path) -> RunStatus:
+    return RunDirectory.all_in(root)[-1].read_status()

@@ -55,11 +55,12 @@ ROWS: list[Row] = [
     ("BinaryCrossEntropy", [PLAIN, PLAIN], {}),
     ("CrossEntropy", [PLAIN, PLAIN], {"label_smoothing": 0.1}),
     ("Accuracy", [PLAIN, ()], {}),
+    ("AccuracyByDelay", [PLAIN, (), ()], {"delays": 1}),
 ]
 OF_TORCH = {"RNNCell", "GRUCell"}
 
-NO_GRADIENT = {"Accuracy": "a count"}
-ALWAYS_FLOAT32 = {"Accuracy": "a share of examples, whatever the scores' type"}
+NO_GRADIENT = {"Accuracy": "a count", "AccuracyByDelay": "counts"}
+ALWAYS_FLOAT32 = dict.fromkeys(NO_GRADIENT, "a share of examples, whatever the type of the scores")
 
 
 def name_of(row: Row) -> str:
@@ -146,7 +147,8 @@ def test_the_element_type_is_kept(row: Row, dtype: torch.dtype) -> None:
 def test_the_same_seeds_give_the_same(row: Row) -> None:
     first, second = ([*net.parameters()] for net in (net_of(row), net_of(row)))
     frames = [
-        tensors_of(net, Program(net)(frame_of(row), frame_seed=seed_of)[0]["block"]) for net in (net_of(row), net_of(row))
+        tensors_of(net, Program(net)(frame_of(row), frame_seed=seed_of)[0]["block"])
+        for net in (net_of(row), net_of(row))
     ]
 
     assert all(torch.equal(own, other) for own, other in zip(first, second, strict=True))
@@ -159,9 +161,7 @@ def test_what_is_saved_is_restored(row: Row) -> None:
 
     restored.load_state_dict(saved.state_dict())
 
-    sent = [
-        tensors_of(net, Program(net)(frame_of(row), frame_seed=seed_of)[0]["block"]) for net in (saved, restored)
-    ]
+    sent = [tensors_of(net, Program(net)(frame_of(row), frame_seed=seed_of)[0]["block"]) for net in (saved, restored)]
     assert all(torch.equal(own, other) for own, other in zip(*sent, strict=True))
 
 
@@ -178,7 +178,9 @@ def test_it_is_written_and_read_again(row: Row) -> None:
 @EACH
 def test_a_live_block_is_written_as_it_was_described(row: Row) -> None:
     described = net_of(row)
-    live = Net("net", {name: list(x.shape[1:]) if x.dim() > 1 else {"dtype": "int64"} for name, x in frame_of(row).items()})
+    live = Net(
+        "net", {name: list(x.shape[1:]) if x.dim() > 1 else {"dtype": "int64"} for name, x in frame_of(row).items()}
+    )
     sources: list[str | SourceSpec] = [*described.blocks["block"].sources]
 
     live.add("block", described["block"], source=sources)

@@ -95,7 +95,12 @@ def test_outputs_of_a_nested_net_are_counted_from_0() -> None:
 
 def test_phases_are_inherited_and_ties_have_whole_paths() -> None:
     tied = {"type": "Linear", "out_features": 3, "share": {"weight": {"of": "a.weight", "transpose": True}}}
-    inner = {"type": "Net", "inputs": ["in"], "exclude": "test", "blocks": {"a": linear(exclude="val"), "b": tied | {"from": "in"}}}
+    inner = {
+        "type": "Net",
+        "inputs": ["in"],
+        "exclude": "test",
+        "blocks": {"a": linear(exclude="val"), "b": tied | {"from": "in"}},
+    }
     net = Net.from_spec({"inputs": {"x": [3]}, "blocks": {"res": inner | {"outputs": "b"}}})
     flat = flatten(net)
 

@@ -589,3 +589,26 @@ def test_shapes_tell_inputs_and_blocks() -> None:
     assert shapes["conv"] == Signature((4, 6, 6))
     assert shapes["label"] == Signature((), torch.int64)
     assert shapes["loss"] == Signature((), batched=False)
+
+
+def test_a_source_may_pass_through_a_block_of_its_own() -> None:
+    net = Net("n", {"x": (1, 8, 8)}, seed=0)
+    through_x = {"source": "x", "via": "Synapse", "rf": 3}
+    through_h = {"source": "h@-1", "via": "Conv2d", "out_channels": 4, "kernel_size": 3, "padding": "same"}
+
+    net.add("h", rn.Pool(shape=(4, 4, 4)), source=[through_x, through_h])
+
+    assert list(net.blocks) == ["h_x", "h_h", "h"]
+    assert net(torch.zeros(2, 1, 8, 8))["h"].shape == (2, 4, 4, 4)
+
+
+def test_blocks_that_sources_pass_through_are_not_left_behind() -> None:
+    net = Net("n", {"x": (1, 8, 8)}, seed=0)
+    pool = rn.Pool(shape=(4, 4, 4))
+
+    with pytest.raises(RequestError, match=r"^net/h.from.1: must name a source and a type, as in"):
+        net.add("h", pool, source=[{"source": "x", "via": "Synapse", "rf": 3}, {"source": "x"}])
+
+    assert not net.blocks
+    assert not net.pending
+    assert not [*net.children()]

@@ -76,7 +76,9 @@ def test_the_count_lies_within_its_bounds(pairs: Pairs) -> None:
 
 
 def test_large_nets_of_small_cycles_are_counted_and_entangled_ones_refused() -> None:
-    there_and_back = [(str(a), str(b)) for number in range(500) for a, b in [(number, number + 1), (number + 1, number)]]
+    there_and_back = [
+        (str(a), str(b)) for number in range(500) for a, b in [(number, number + 1), (number + 1, number)]
+    ]
     nodes = [f"{number:02}" for number in range(14)]
     complete = [(one, other) for one, other in itertools.product(nodes, nodes) if one != other]
 

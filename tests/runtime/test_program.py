@@ -187,7 +187,9 @@ def test_the_state_is_on_the_nets_device_and_of_its_type() -> None:
 
     state = Program(net).initial_state(5)
 
-    assert {key: (tuple(tensor.shape), tensor.dtype) for key, tensor in state.items()} == {"a@1": ((5, 3), torch.float64)}
+    assert {key: (tuple(tensor.shape), tensor.dtype) for key, tensor in state.items()} == {
+        "a@1": ((5, 3), torch.float64)
+    }
 
 
 def test_streams_may_begin_anew_one_by_one() -> None:
@@ -296,7 +298,12 @@ def test_blocks_that_lack_an_input_are_left_out_and_merges_read_what_is_there(cl
 
 
 def test_a_nested_net_needs_all_it_reads() -> None:
-    merge = {"type": "Net", "from": ["x", "y"], "inputs": ["a", "b"], "blocks": {"s": {"type": "Sum", "from": ["a", "b"]}}}
+    merge = {
+        "type": "Net",
+        "from": ["x", "y"],
+        "inputs": ["a", "b"],
+        "blocks": {"s": {"type": "Sum", "from": ["a", "b"]}},
+    }
     net = built({"nested": merge, "sum": {"type": "Sum", "from": ["x", "y"]}}, x=[3], y=[3])
 
     assert list(Program(net)({"x": X})[0]) == list(net(x=X)) == ["x", "sum"]
@@ -474,7 +481,9 @@ def test_a_state_that_does_not_fit_is_told() -> None:
     )
     with pytest.raises(RequestError) as error:
         program({"x": X}, program.initial_state(7))
-    assert str(error.value) == "state: has 7 streams, the inputs have 2; a batch of another size needs a state of its own"
+    assert (
+        str(error.value) == "state: has 7 streams, the inputs have 2; a batch of another size needs a state of its own"
+    )
 
 
 def test_an_input_of_the_wrong_shape_is_named(classifier: Net) -> None:

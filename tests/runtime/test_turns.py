@@ -17,7 +17,6 @@ from rillnet.runtime.plan import ALWAYS, IN_TRAINING, NEVER, Turn
 from rillnet.runtime.program import Program
 from rillnet.runtime.turns import divide, seed_generators
 
-
 # torch looks at the gradient of what enters a compiled function, and keeps its own warning about that to itself.
 pytestmark = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")
 

@@ -24,8 +24,12 @@ from rillnet.model.registry import signature_arguments
 from rillnet.model.shapes import Output, Signature, pick
 from rillnet.model.structure import Structure
 from rillnet.spec import NAME, PHASES, BlockSpec, InputSpec, NetSpec, Record, ShareSpec, SourceSpec
+from rillnet.wiring import throughs, unfold
 
 R = TypeVar("R", bound=Record)
+
+Source = str | SourceSpec | Mapping[str, Any]
+"""What a block reads: `h@-1`, its record, or a block of its own that reads it."""
 
 InputLike = InputSpec | Sequence[int] | Mapping[str, Any]
 
@@ -80,7 +84,7 @@ class Net(Structure):
         self,
         name: str,
         block: nn.Module | BlockSpec,
-        source: str | SourceSpec | Sequence[str | SourceSpec] | None = None,
+        source: Source | Sequence[Source] | None = None,
         delay: int = 0,
         exclude: str | Iterable[str] = (),
         *,
@@ -92,6 +96,7 @@ class Net(Structure):
             name: letters, digits and _; unique.
             block: any module, or a description such as `rn.Conv2d(out_channels=8, kernel_size=3)`.
             source: what it reads, one name or several; None is the block before it, or the first input.
+                `{"source": "x", "via": "Conv2d", ...}` adds a block `name_x` that reads x, and reads that.
             delay: frames, for the sources that name none of their own.
             exclude: the phases it is left out of.
             share: its parameters that are other blocks', `{"weight": "other.weight"}`.
@@ -107,9 +112,12 @@ class Net(Structure):
         spec = block if isinstance(block, BlockSpec) else None
         if source is None:
             source = spec.sources if spec is not None and spec.sources is not None else self._before(address)
-        sources = parse_sources(source, delay, address)
         excluded = {exclude} if isinstance(exclude, str) else set(exclude)
         excluded |= set(spec.exclude) if spec is not None else set()
+        if any(isinstance(item, Mapping) for item in (source if isinstance(source, list | tuple) else [source])):
+            return self._add_through(name, block, source, delay, excluded, share)
+        plain: Any = source
+        sources = parse_sources(plain, delay, address)
         if not isinstance(block, nn.Module | BlockSpec):
             rule = "must be a module, or a description such as rn.Linear(out_features=10)"
             raise RequestError(Fault(address, rule, block))
@@ -126,12 +134,47 @@ class Net(Structure):
             if faults:
                 raise RequestError(faults)
         except RequestError:
-            del self.blocks[name], self._modules[name]
-            self.pending.pop(name, None)
-            self.untied[:] = [tie for tie in self.untied if tie[0] != name]
-            self.forget_plans()
+            self._forget(name)
             raise
         return self
+
+    def _add_through(
+        self,
+        name: str,
+        block: nn.Module | BlockSpec,
+        source: Any,
+        delay: int,
+        exclude: set[str],
+        share: Mapping[str, Any] | None,
+    ) -> Net:
+        """Adds the blocks that are written as sources of a block, and the block, or none of them."""
+        arguments = block.arguments if isinstance(block, BlockSpec) else vars(block)
+        shape = arguments.get("shape") or (block.shape if isinstance(block, BlockSpec) else None)
+        listed = list(source) if isinstance(source, list | tuple) else [source]
+        reader = {"from": listed, "shape": shape, "exclude": sorted(exclude)}
+        taken = dict.fromkeys([*self.inputs, *self.blocks])
+        through = throughs({**taken, name: reader})
+        try:
+            for key, one in through.items():
+                self.add(key, _record(BlockSpec, one.block, ("net", "blocks", key)), delay=delay)
+            sources: list[SourceSpec] = []
+            for position, item in enumerate(unfold({**taken, name: reader})[name]["from"]):
+                place = ("net", "blocks", name, "from", position)
+                read = _record(SourceSpec, item, place) if isinstance(item, Mapping) else item
+                sources += parse_sources(read, 0 if read in through else delay, f"{self.address}/{name}")
+            return self.add(name, block, sources, 0, exclude, share=share)
+        except RequestError:
+            for key in [*through, name]:
+                self._forget(key)
+            raise
+
+    def _forget(self, name: str) -> None:
+        """Takes a block away that nothing reads yet."""
+        self.blocks.pop(name, None)
+        self._modules.pop(name, None)
+        self.pending.pop(name, None)
+        self.untied[:] = [tie for tie in self.untied if tie[0] != name]
+        self.forget_plans()
 
     def connect(self, a: str, b: str, delay: int = 0) -> Net:
         """Wires a block to a further input of another: `net.connect("h", "sum", delay=1)`.

@@ -215,7 +215,10 @@ def signature_arguments(module: nn.Module) -> BlockSpec | None:
         return None
     arguments: dict[str, Any] = {}
     for name, parameter in signature_of(cast(Callable[..., Any], kind)).items():
-        if name in ("device", "dtype", "source_shapes") or parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+        if name in ("device", "dtype", "source_shapes") or parameter.kind in (
+            parameter.VAR_KEYWORD,
+            parameter.VAR_POSITIONAL,
+        ):
             continue
         if not hasattr(module, name):
             if parameter.default is parameter.empty:

@@ -28,7 +28,9 @@ from rillnet.runtime.executor import Context, Executor, find_device, lay_out
 from rillnet.runtime.fields import as_inputs, check_fields
 from rillnet.runtime.health import check_parameters
 from rillnet.runtime.plan import available_in
+from rillnet.runtime.matching import Match
 from rillnet.runtime.record import Record
+from rillnet.runtime.starting import find_parameters
 from rillnet.runtime.state import State
 from rillnet.spec import ExecutionSpec, ExperimentSpec, Phase, RunSpec
 from rillnet.types import LearningRule, Observer
@@ -161,6 +163,8 @@ class Session:
             except BaseException:  # nobody gets this session, so nobody could close it
                 self.close()
                 raise
+        if run.start_from is not None and self.clock.step == 0:
+            self.say(f"starting from {run.start_from}: {self.load_parameters(run.start_from)}")
 
     # --- parts that are made when they are first needed ---------------------------------------
 
@@ -487,6 +491,17 @@ class Session:
             self._load_rules(saved)
         self.trainer.load(values["trainer"])
         self.trainer.load_tensors(saved)
+
+    def load_parameters(self, source: str | Path) -> Match:
+        """Takes the parameters of another net where name and shape agree; the run's place and rules stay.
+
+        Args:
+            source: a checkpoint's directory, or a run, whose newest complete checkpoint is taken.
+
+        Returns:
+            What was loaded and what was not; prints as a report.
+        """
+        return checkpoints.match_by_name(find_parameters(source, self.root), self.net.state_by_address())
 
     def _begin_anew(self) -> None:
         """Forgets everything that a checkpoint may not say."""

@@ -89,6 +89,10 @@ def test_values_are_those_of_the_records() -> None:
 
 def test_other_documents_are_left_as_they_are() -> None:
     mark = ("<text>", 1, 1)
-    for value in ({}, {"net": Node("lenet", mark)}, {"net": Node({"blocks": Node({"a": Node("ReLU", mark)}, mark)}, mark)}):
+    for value in (
+        {},
+        {"net": Node("lenet", mark)},
+        {"net": Node({"blocks": Node({"a": Node("ReLU", mark)}, mark)}, mark)},
+    ):
         node = Node(value, mark)
         assert unfolded_tree(node).plain() == node.plain()

@@ -99,10 +99,14 @@ def test_gradients_are_finite(name: str) -> None:
 
 
 def test_an_unknown_name_is_told_with_the_nearest() -> None:
-    with pytest.raises(ValueError, match=r"^must be an activation such as relu, tanh or softmax; did you mean 'tanh'\?$"):
+    with pytest.raises(
+        ValueError, match=r"^must be an activation such as relu, tanh or softmax; did you mean 'tanh'\?$"
+    ):
         activation("tahn")
 
 
 def test_an_unknown_name_in_a_document() -> None:
-    with pytest.raises(RequestError, match=r"^net/p.act: must be an activation such as .*'gaussian'.*\(got 'gausian'\)$"):
+    with pytest.raises(
+        RequestError, match=r"^net/p.act: must be an activation such as .*'gaussian'.*\(got 'gausian'\)$"
+    ):
         Net.from_spec({"inputs": {"x": [2]}, "blocks": {"p": {"type": "Pool", "act": "gausian"}}})

@@ -146,8 +146,10 @@ def test_a_convolutional_cell_sees_its_neighbours() -> None:
 
     frames, _ = program.unroll([{"x": image}, *[{"x": torch.zeros_like(image)}] * 2])
 
-    reached = [int((found["cell"][0] - quiet["cell"][0]).abs().sum(dim=1).gt(1e-7).sum())
-               for found, quiet in zip(frames, still, strict=True)]
+    reached = [
+        int((found["cell"][0] - quiet["cell"][0]).abs().sum(dim=1).gt(1e-7).sum())
+        for found, quiet in zip(frames, still, strict=True)
+    ]
     assert reached == [9, 25, 49]
 
 

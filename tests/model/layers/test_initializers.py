@@ -36,7 +36,9 @@ def test_identities_from_6_to_3_features_read_pairs_or_strides() -> None:
     assert strided.tolist() == [[1, 0, 0, 1, 0, 0], [0, 1, 0, 0, 1, 0], [0, 0, 1, 0, 0, 1]]
 
 
-@pytest.mark.parametrize(("name", "scale"), [("id", 1), ("Id", 1), ("-id", -1), ("-Id", -1), ("id_0.5", 0.5), ("Id_-2", -2)])
+@pytest.mark.parametrize(
+    ("name", "scale"), [("id", 1), ("Id", 1), ("-id", -1), ("-Id", -1), ("id_0.5", 0.5), ("Id_-2", -2)]
+)
 def test_identities_are_scaled(name: str, scale: float) -> None:
     assert torch.equal(drawn(name, 4, 4), scale * torch.eye(4))
 
@@ -113,5 +115,7 @@ def test_a_document_names_them() -> None:
 def test_one_that_does_not_fit_is_told_with_its_address() -> None:
     layer = {"type": "Linear", "out_features": 4, "initial": {"weight": "loc_inh"}}
 
-    with pytest.raises(RequestError, match=r"^net/fc.initial.weight: local inhibition needs as many targets as sources"):
+    with pytest.raises(
+        RequestError, match=r"^net/fc.initial.weight: local inhibition needs as many targets as sources"
+    ):
         Net.from_spec({"inputs": {"x": [2]}, "blocks": {"fc": layer}})

@@ -75,7 +75,9 @@ def test_each_stream_may_have_its_own() -> None:
 def test_a_batch_of_other_streams_is_refused() -> None:
     pool = pool_of(bias_shape="feature", unshare=["bias"], streams=2)
 
-    with pytest.raises(RequestError, match=r"^has a bias for each of 2 streams; the batch has 3; give batches of as many"):
+    with pytest.raises(
+        RequestError, match=r"^has a bias for each of 2 streams; the batch has 3; give batches of as many"
+    ):
         pool(torch.zeros(3, *SHAPE))
 
 
@@ -194,8 +196,14 @@ def test_streaming_gives_the_frame_to_the_synapse() -> None:
             r"^net/p: Pool cannot be made: what it reads must have the shape \[3\], or sizes of 1, not \[2\]; "
             r"it reads x \[2\]$",
         ),
-        ({"unshare": ["bias"]}, r"^net/p: Pool cannot be made: unshare needs streams: the number of streams in a batch"),
-        ({"bias_shape": "features"}, r"^net/p.bias_shape: must be 'full', 'feature', 'spatial' or 'scalar'.*'features'\)$"),
+        (
+            {"unshare": ["bias"]},
+            r"^net/p: Pool cannot be made: unshare needs streams: the number of streams in a batch",
+        ),
+        (
+            {"bias_shape": "features"},
+            r"^net/p.bias_shape: must be 'full', 'feature', 'spatial' or 'scalar'.*'features'\)$",
+        ),
         ({"noise": "white"}, r"^net/p.noise: must be 'normal', 'uniform' or 'Bernoulli'.*\(got 'white'\)$"),
         ({"dropout": 1.5}, r"^net/p.dropout: must be at most 1 \(got 1.5\)$"),
         ({"layernorm_mean": "scalar"}, r"^net/p.layernorm_mean: must be 'full', 'feature' or 'spatial'"),

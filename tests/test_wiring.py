@@ -10,6 +10,7 @@ import torch
 from rillnet.errors import RequestError
 from rillnet.model.net import Net
 from rillnet.model.rollout import Rollout
+from rillnet.runtime.program import Program
 from rillnet.spec import NetSpec
 from rillnet.wiring import throughs, unfold, unfolded
 
@@ -124,3 +125,23 @@ def test_what_is_incomplete_is_refused() -> None:
 
     rule = "must name a source and a type, as in {source: image, via: Conv2d, kernel_size: 5} (got {'source': 'x'})"
     assert str(caught.value) == f"net/h.from.0: {rule}"
+
+
+def test_aligned_streaming_of_pools_is_sequential_frames_later() -> None:
+    def through(source: str, **keys: Any) -> dict[str, Any]:
+        return {"source": source, "via": "Synapse", **keys}
+
+    blocks = {
+        "a": {"type": "Pool", "shape": [3, 4, 4], "act": "relu", "from": [through("x", rf=3)]},
+        "b": {"type": "Pool", "shape": [3, 2, 2], "act": "tanh", "from": [through("a", rf=3)]},
+        "y": {"type": "Pool", "shape": [2], "from": [through("a"), through("b"), through("x")]},
+    }
+    net = Net.from_spec({"inputs": {"x": [1, 8, 8]}, "blocks": blocks}, seed=0)
+    rollout = Rollout.streaming(net, align=True)
+    frames = [{"x": torch.randn(2, 1, 8, 8)} for _ in range(6)]
+
+    streaming, _ = Program(net, rollout, outputs=["y"]).unroll(frames)
+
+    assert rollout.depth == 3
+    for late, inputs in zip(streaming[3:], frames[:3], strict=True):
+        assert torch.allclose(late["y"], net(**inputs)["y"], atol=1e-6)

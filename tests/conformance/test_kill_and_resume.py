@@ -82,10 +82,11 @@ class Commands:
 
     Args:
         document: the document's path.
+        overrides: further words of the command line.
     """
 
-    def __init__(self, document: Path) -> None:
-        self.words = ["run", str(document), "--trust", "--quiet", "--runs"]
+    def __init__(self, document: Path, *overrides: str) -> None:
+        self.words = ["run", str(document), "--trust", "--quiet", *overrides, "--runs"]
         paths = [str(HERE), os.environ.get("PYTHONPATH", "")]
         self.environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
 
@@ -198,7 +199,8 @@ def test_killed_three_times(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_killed_fifty_times(tmp_path: Path) -> None:
-    with ForkedCommands(write_document(tmp_path, epochs=40)) as commands:
+    eager = ["--set", "run.execution=eager"]  # which is not measured, so that all starts take equally long
+    with ForkedCommands(write_document(tmp_path, epochs=40), *eager) as commands:
         longest_s = longest_life_s(commands, tmp_path / "whole", kills=50)
         drawn = random.Random(50)
         for _ in range(50):

@@ -60,6 +60,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "penalties": {"learning": {"optimizer": {"type": "SGD", "lr": 0.1, "l1": 1e-3, "max_norm": 0.5}}},
     "bf16": {"run": {"precision": "bf16"}},
     "fp64": {"run": {"precision": "fp64"}},
+    "fp16, accumulated": {"run": {"precision": "fp16"}, "learning": {"accumulate": 3, "clip": 1.0}},
     "channels-last": {
         "learning": {"optimizer": {"type": "AdamW", "lr": 0.01}, "accumulate": 2},
         "run": {"execution": {"memory_format": "channels_last", "optimizer": "fused"}},

@@ -54,6 +54,7 @@ class FramesFeed(Feed):
 
     @property
     def batches_per_epoch(self) -> int:
+        """Frames in an epoch."""
         return self._frames.frames_per_epoch
 
     def once(self) -> Iterator[Batch]:

@@ -23,7 +23,7 @@ Read = list[tuple[str, Output]]
 
 
 def declare(net: Structure, block: Block, module: nn.Module | None) -> None:
-    """Puts a block into a net, to be built when what it reads is known; a cell that names no state of its own gets it."""
+    """Puts a block into a net, to be built when what it reads is known; a cell that does not name its state gets it."""
     own = own_outputs(*_kind_of(net, block, module))
     if own and all(source.block != block.name for source in block.sources):
         block.sources = [*block.sources, *(SourceSpec(block=block.name, output=output, delay=1) for output in own)]

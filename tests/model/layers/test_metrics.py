@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rillnet.model.layers.metrics import Accuracy, Metric
+from rillnet.model.layers.metrics import Accuracy, AccuracyByDelay, Metric
 
 SCORES = torch.tensor([[0.1, 0.2, 0.7], [0.5, 0.3, 0.2], [0.2, 0.5, 0.3], [0.6, 0.3, 0.1]])
 
@@ -53,3 +53,23 @@ def test_a_metric_is_a_ratio_unless_it_says_otherwise() -> None:
 
 def test_accuracy_shows_how_many_scores_count() -> None:
     assert repr(Accuracy(top_k=5)) == "Accuracy(top_k=5)"
+
+
+def test_accuracy_by_delay_tells_each_delay_apart() -> None:
+    metric = AccuracyByDelay(delays=3)
+    right, wrong = torch.tensor([0.0, 1.0]), torch.tensor([1.0, 0.0])
+    scores = torch.stack([right, wrong, right, right, wrong])
+    label, onset = torch.ones(5, dtype=torch.int64), torch.tensor([0, 0, 1, 1, 7])
+
+    value = metric(scores, label, onset)
+
+    assert value[:2].tolist() == [0.5, 1.0]
+    assert value[2].isnan()
+
+
+def test_accuracy_by_delay_adds_over_batches() -> None:
+    metric = AccuracyByDelay(delays=2)
+    scores, label, onset = torch.randn(20, 4), torch.randint(4, (20,)), torch.randint(2, (20,))
+    parts = [metric.statistics(scores[part], label[part], onset[part]) for part in (slice(0, 7), slice(7, 20))]
+
+    assert torch.equal(metric.value(parts[0] + parts[1]), metric(scores, label, onset))

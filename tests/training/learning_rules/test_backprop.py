@@ -189,17 +189,34 @@ def test_nested_faults_are_told_in_one_pass() -> None:
     ]
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU: float16 gradients are scaled only there")
-def test_half_precision_on_a_gpu_scales_its_gradients() -> None:
-    net = line().to("cuda")
-    rule = rule_on(net, clip=1.0)
-    with torch.autocast("cuda", dtype=torch.float16):
-        outputs = net(x=X.cuda(), y=Y.cuda())
+@pytest.mark.parametrize("clip", [None, 1.0])
+def test_half_precision_scales_its_gradients(clip: float | None) -> None:
+    net = line()
+    settings: dict[str, Any] = {"clip": clip, "loss": {"loss": 0.05}}  # small enough not to overflow when scaled
+    rule = rule_on(net, **settings)
     before = weights(net)
-    rule.learn(outputs, Context(precision="fp16"))
+    with torch.autocast("cpu", dtype=torch.float16):
+        outputs = net(x=X, y=Y)
+    reported = rule.learn(outputs, Context(precision="fp16"))
+    plain = line()
+    expected = learn(plain, rule_on(plain, **settings))
+    assert weights(net) == pytest.approx(weights(plain), abs=1e-3)
+    assert weights(net) != before
+    if clip is not None:
+        assert float(reported["gradient_norm"]) == pytest.approx(float(expected["gradient_norm"]), rel=1e-2)
+
     values = json.loads(json.dumps(rule.state_values()))
     assert values["scaler"]["scale"] == 65536.0
-    assert weights(net) != before
-    again = rule_on(net, clip=1.0)
+    again = rule_on(net, **settings)
     again.load_state(rule.state_tensors(), values)
     assert again.state_values() == values
+
+
+def test_a_step_that_overflows_half_precision_is_left_out() -> None:
+    net = line()
+    rule = rule_on(net)
+    before = weights(net)
+    outputs = net(x=X * 1e36, y=Y)
+    rule.learn(outputs, Context(precision="fp16"))
+    assert weights(net) == before
+    assert rule.state_values()["scaler"]["scale"] == 32768.0

@@ -255,7 +255,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "Softmax": functools.partial(nn.Softmax, 1),
     "LogSoftmax": functools.partial(nn.LogSoftmax, 1),
 }
-"""Activations by name: statestream's names, and torch.nn's of those that need no arguments; softmax is over features."""
+"""Activations by name: statestream's names, and those of torch.nn that need no arguments; softmax is over features."""
 
 
 def _is_known(name: str) -> str:

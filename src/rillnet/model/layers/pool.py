@@ -34,7 +34,7 @@ class Pool(Merge):
 
     Sources are broadcast to its shape. Normalisations are named after what they average over, besides the batch
     for batch normalisation: `feature` and `spatial` one of them, `full` both, `scalar` neither. Statistics are those
-    of the present batch in every phase; the mean is subtracted and the deviation divided by, each where it is asked for.
+    of the present batch in every phase. The mean is subtracted and the deviation divided by where they are asked for.
 
     Args:
         source_shapes: of what it reads, for one example; left out in a net.

@@ -101,6 +101,24 @@ def show(
 
 
 @app.command()
+@carried_out_by("rillnet.serving.cli.converting:convert")
+def convert(
+    run: OneRun,
+    rollout: Annotated[str, typer.Option(help="sequential or streaming.")] = "streaming",
+    align: Annotated[bool, typer.Option("--align", help="Make joining paths equally long: same answers, later.")] = False,
+    frames: Annotated[int, typer.Option(min=1, help="How many frames to compare.")] = 16,
+    checkpoint: Annotated[str, typer.Option(help="newest, best, or a checkpoint's directory.")] = "newest",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the converted net's document there.")
+    ] = None,
+    root: Root = _RUNS,
+    trust: Trust = False,
+    json: Json = False,
+) -> None:
+    """Run a trained net in another rollout, and print the largest difference."""
+
+
+@app.command()
 @carried_out_by("rillnet.serving.cli.schema:schema")
 def schema(
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it there.")] = None,

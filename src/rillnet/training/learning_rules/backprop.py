@@ -153,9 +153,9 @@ class Backprop:
         return total if total.dim() == 0 else total.mean()
 
     def _scaler_for(self, total: Tensor, context: LearningContext) -> torch.amp.GradScaler | None:
-        """float16 on a GPU needs its gradients scaled, lest the small ones vanish."""
-        if self._scaler is None and total.is_cuda and context.precision == "fp16":
-            self._scaler = torch.amp.GradScaler("cuda")
+        """float16 needs its gradients scaled, lest the small ones vanish."""
+        if self._scaler is None and context.precision == "fp16":
+            self._scaler = torch.amp.GradScaler(total.device.type)
         return self._scaler
 
     def rates(self) -> dict[str, float]:
@@ -186,7 +186,8 @@ class Backprop:
             gradient = tensors.get(name + _GRADIENT)
             parameter.grad = None if gradient is None else laid_out_as(parameter, gradient.to(parameter.device))
         if "scaler" in values:
-            self._scaler = torch.amp.GradScaler("cuda")
+            device = next(iter(self.optimizer.parameters.values())).device
+            self._scaler = torch.amp.GradScaler(device.type)
             self._scaler.load_state_dict(values["scaler"])
 
 

@@ -6,15 +6,14 @@ evaluates, or saves. Saves are frequent, so that many a kill falls into one.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import math
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -23,10 +22,9 @@ import torch
 from rillnet.runtime import checkpoint as checkpoints
 from rillnet.runtime.checkpoint import Checkpoint
 from rillnet.runtime.rundirectory import RunDirectory
-from rillnet.runtime.status import RunStatus
 
 HERE = Path(__file__).parent
-EXAMPLES, BATCHES = 1438, 23
+EXAMPLES, BATCHES, STEPS_PER_SAVE = 1438, 23, 3
 DOCUMENT = """
 experiment: killed
 net:
@@ -77,6 +75,31 @@ for line in sys.stdin:
 """Imports rillnet once, and forks a process for each command line it is sent; answers with its number and exit code."""
 
 
+@dataclass(frozen=True)
+class Moment:
+    """When a process is killed: so long after it has saved so often; after its start if that is never."""
+
+    saves: int
+    then_s: float
+
+    @classmethod
+    def draw(cls, drawn: random.Random) -> Moment:
+        saves = drawn.randrange(9)
+        return cls(saves, drawn.uniform(0.0, 0.1 if saves else 0.6))
+
+    def wait(self, root: Path) -> None:
+        """Sleeps until then."""
+        folder = root / "killed" / "1" / "checkpoints"
+        end = _newest_step(folder) + self.saves * STEPS_PER_SAVE
+        while _newest_step(folder) < end:
+            time.sleep(0.002)
+        time.sleep(self.then_s)
+
+
+def _newest_step(folder: Path) -> int:
+    return max((int(path.name.removeprefix("step-")) for path in folder.glob("step-*")), default=0)
+
+
 class Commands:
     """Runs `rillnet run` of a document in processes of their own.
 
@@ -90,23 +113,14 @@ class Commands:
         paths = [str(HERE), os.environ.get("PYTHONPATH", "")]
         self.environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
 
-    def run(self, root: Path, killed_after_s: float | None = None) -> int:
+    def run(self, root: Path, killed: Moment | None = None) -> int:
         """Runs it to its end, or kills it; its exit code."""
         words = [sys.executable, "-m", "rillnet", *self.words, str(root)]
         with subprocess.Popen(words, env=self.environment, stdout=subprocess.DEVNULL) as process:
-            if killed_after_s is not None:
-                self.wait_for_steps(root)
-                time.sleep(killed_after_s)
+            if killed is not None:
+                killed.wait(root)
                 process.kill()
         return process.returncode
-
-    @staticmethod
-    def wait_for_steps(root: Path) -> None:
-        """Waits until a run writes the numbers of its next steps."""
-        written = root / "killed" / "1" / "metrics.jsonl"
-        before = written.stat().st_mtime_ns if written.exists() else 0
-        while not written.exists() or written.stat().st_mtime_ns == before:
-            time.sleep(0.002)
 
 
 class ForkedCommands(Commands):
@@ -121,16 +135,15 @@ class ForkedCommands(Commands):
     def __exit__(self, *exception: object) -> None:
         self.forks.communicate()
 
-    def run(self, root: Path, killed_after_s: float | None = None) -> int:
+    def run(self, root: Path, killed: Moment | None = None) -> int:
         assert self.forks.stdin is not None
         assert self.forks.stdout is not None
         self.forks.stdin.write(json.dumps([*self.words, str(root)]) + "\n")
         self.forks.stdin.flush()
         process = int(self.forks.stdout.readline())
-        if killed_after_s is not None:
-            time.sleep(killed_after_s)
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
+        if killed is not None:
+            killed.wait(root)
+            os.kill(process, signal.SIGKILL)
         return int(self.forks.stdout.readline())
 
 
@@ -183,15 +196,17 @@ def assert_nothing_is_left(root: Path) -> None:
     assert len(steps) == len(set(steps)), "no row is written twice"
 
 
+def kill_again_and_again(commands: Commands, folder: Path, kills: int) -> None:
+    assert commands.run(folder / "whole") == 0
+    drawn = random.Random(kills)
+    for _ in range(kills):
+        assert commands.run(folder / "parts", Moment.draw(drawn)) == -signal.SIGKILL
+    assert commands.run(folder / "parts") == 0
+
+
 @pytest.mark.timeout(300)
 def test_killed_three_times(tmp_path: Path) -> None:
-    commands = Commands(write_document(tmp_path, epochs=6))
-    assert commands.run(tmp_path / "whole") == 0
-
-    drawn = random.Random(3)
-    for _ in range(3):
-        assert commands.run(tmp_path / "parts", drawn.uniform(0.0, 0.1)) == -signal.SIGKILL
-    assert commands.run(tmp_path / "parts") == 0
+    kill_again_and_again(Commands(write_document(tmp_path, epochs=6)), tmp_path, kills=3)
 
     compare(tmp_path, epochs=6)
 
@@ -199,31 +214,7 @@ def test_killed_three_times(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_killed_fifty_times(tmp_path: Path) -> None:
-    eager = ["--set", "run.execution=eager"]  # which is not measured, so that all starts take equally long
-    with ForkedCommands(write_document(tmp_path, epochs=40), *eager) as commands:
-        longest_s = longest_life_s(commands, tmp_path / "whole", kills=50)
-        drawn = random.Random(50)
-        for _ in range(50):
-            code = commands.run(tmp_path / "parts", drawn.uniform(0.0, longest_s))
-            assert code == -signal.SIGKILL, "it ended before it was killed fifty times"
-        assert commands.run(tmp_path / "parts") == 0
+    with ForkedCommands(write_document(tmp_path, epochs=40)) as commands:
+        kill_again_and_again(commands, tmp_path, kills=50)
 
     compare(tmp_path, epochs=40)
-
-
-def longest_life_s(commands: Commands, root: Path, kills: int) -> float:
-    """Runs it undisturbed, and tells after how long at most to kill it, so that it is not done before the last kill.
-
-    A life of u seconds, drawn evenly up to the start-up's s plus x, is max(0, u - s) of work, x^2 / 2 (s + x) on
-    average; all lives together are to do two fifths of the work w: x^2 = b (s + x) with b = 2 * 0.4 w / kills.
-    """
-    begun, begun_at = time.perf_counter(), time.time()
-    assert commands.run(root) == 0
-    start_s = newest_status(root).started - begun_at
-    work_s = time.perf_counter() - begun - start_s
-    b = 0.8 * work_s / kills
-    return start_s + (b + math.sqrt(b * b + 4 * b * start_s)) / 2
-
-
-def newest_status(root: Path) -> RunStatus:
-    return RunDirectory.all_in(root)[-1].read_status()

@@ -95,7 +95,7 @@ def test_a_block_must_be_left_out_with_what_it_cannot_do_without() -> None:
     blocks = [block("a", "x", exclude="test"), block("b", "a"), block("c", "a", exclude="test"), block("sum", "x", "a")]
     modules: dict[str, nn.Module | None] = {**{n: nn.Identity() for n in "abc"}, "sum": Sum()}
 
-    (fault,) = check_phases(blocks, modules)
+    (fault,) = check_phases("net", blocks, modules)
 
     assert str(fault) == "net/b.exclude: reads 'a', which is excluded from test; exclude it from test as well"
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import torch
-from tests.training.small_experiments import differing, experiment, image_net, state_of
 from torch import Tensor, nn
 
 from rillnet.runtime import execution
@@ -19,6 +18,7 @@ from rillnet.runtime.execution import Choice, NotCopiedError, choices_file, choo
 from rillnet.runtime.executor import Context
 from rillnet.runtime.session import Session
 from rillnet.spec import ExecutionSpec
+from tests.training.small_experiments import differing, experiment, image_net, state_of
 
 CPU = torch.device("cpu")
 

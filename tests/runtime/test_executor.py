@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 import torch
-from tests.training.small_experiments import image_net, images
 from torch import Tensor, nn
 
 import rillnet as rn
@@ -17,6 +17,7 @@ from rillnet.runtime.executor import Context, Executor, find_device, lay_out, th
 from rillnet.spec import ExecutionSpec
 from rillnet.training.learning_rules import Backprop
 from rillnet.types import LearningContext
+from tests.training.small_experiments import image_net, images
 
 PLAIN = ExecutionSpec(compile=False, memory_format="contiguous", optimizer="single")
 
@@ -81,6 +82,24 @@ def test_a_step_reports_scalars_without_their_graph_and_leaves_no_gradient() -> 
     assert list(scalars) == ["loss"]
     assert not scalars["loss"].requires_grad
     assert all(parameter.grad is None for parameter in net.parameters())
+
+
+def test_the_graph_of_a_step_is_freed() -> None:
+    sent: list[weakref.ref[Tensor]] = []
+
+    class Remembering(nn.Module):
+        """Passes on what it reads, and remembers it weakly."""
+
+        def forward(self, x: Tensor) -> Tensor:
+            out = x * 1.0
+            sent.append(weakref.ref(out))
+            return out
+
+    net = seeded(image_net(remember=Remembering()))
+    ours = executor(net)
+    for step in range(3):
+        ours.learn(images(8), Context(step))
+        assert [reference() for reference in sent if reference() is not None] == []
 
 
 def test_metrics_that_are_not_left_out_of_training_are_reported() -> None:

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 import torch
-from tests.training.small_experiments import differing, experiment, image_net, images, state_of
 from torch import nn
 
 import rillnet as rn
 from rillnet.errors import RunError
 from rillnet.runtime.health import check_parameters, first_nonfinite, loss_error
 from rillnet.runtime.session import Session
+from tests.training.small_experiments import differing, experiment, image_net, images, state_of
 
 ADVICE = "lower the learning rate, clip the gradient, or look at the data; the checkpoint before is intact"
 

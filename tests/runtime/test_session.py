@@ -11,6 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+import rillnet as rn
+from rillnet.errors import AddressError, CheckpointError, RequestError
+from rillnet.runtime import checkpoint as checkpoints
+from rillnet.runtime.session import Session
 from tests.training.small_experiments import (
     STEPS_PER_EPOCH,
     data,
@@ -22,12 +28,6 @@ from tests.training.small_experiments import (
     line_experiment,
     state_of,
 )
-from torch.utils.data import DataLoader, TensorDataset
-
-import rillnet as rn
-from rillnet.errors import AddressError, CheckpointError, RequestError
-from rillnet.runtime import checkpoint as checkpoints
-from rillnet.runtime.session import Session
 
 
 def unrecorded(made: rn.Experiment | None = None) -> Session:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.training.small_experiments import data, experiment, image_net, images
 
 import rillnet as rn
 from rillnet.errors import RequestError
 from rillnet.runtime.session import Session
+from tests.training.small_experiments import data, experiment, image_net, images
 
 
 def faults(**parts: Any) -> list[str]:

@@ -6,6 +6,14 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
+
+import rillnet as rn
+from rillnet.errors import RequestError
+from rillnet.model.layers.metrics import Metric
+from rillnet.runtime.session import Session
+from rillnet.training.evaluation import check_phase
+from rillnet.training.trainer import Trainer
 from tests.training.small_experiments import (
     data,
     differing,
@@ -16,14 +24,6 @@ from tests.training.small_experiments import (
     line_experiment,
     state_of,
 )
-from torch import Tensor, nn
-
-import rillnet as rn
-from rillnet.errors import RequestError
-from rillnet.model.layers.metrics import Metric
-from rillnet.runtime.session import Session
-from rillnet.training.evaluation import check_phase
-from rillnet.training.trainer import Trainer
 
 
 class Widest(Metric):

@@ -7,6 +7,14 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
+
+import rillnet as rn
+from rillnet.data.transforms.flip import Flip
+from rillnet.errors import RequestError
+from rillnet.runtime.session import Session
+from rillnet.training.experiment import Experiment, Run
+from rillnet.training.rates import Progress
 from tests.training.small_experiments import (
     data,
     differing,
@@ -17,14 +25,6 @@ from tests.training.small_experiments import (
     state_of,
     trainer_of,
 )
-from torch import nn
-
-import rillnet as rn
-from rillnet.data.transforms.flip import Flip
-from rillnet.errors import RequestError
-from rillnet.runtime.session import Session
-from rillnet.training.experiment import Experiment, Run
-from rillnet.training.rates import Progress
 
 DOCUMENT = """\
 experiment: tiny

@@ -8,6 +8,11 @@ from typing import Any
 
 import pytest
 import torch
+
+from rillnet.errors import RequestError
+from rillnet.runtime import checkpoint as checkpoints
+from rillnet.runtime.session import Session
+from rillnet.training.extensions import Evaluate, Extension, Log
 from tests.training.small_experiments import (
     STEPS_PER_EPOCH,
     data,
@@ -17,11 +22,6 @@ from tests.training.small_experiments import (
     rows,
     trainer_of,
 )
-
-from rillnet.errors import RequestError
-from rillnet.runtime import checkpoint as checkpoints
-from rillnet.runtime.session import Session
-from rillnet.training.extensions import Evaluate, Extension, Log
 
 RUN = Path("small") / "1"
 

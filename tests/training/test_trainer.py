@@ -6,11 +6,19 @@ import math
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+
+import rillnet as rn
+from rillnet.errors import CheckpointError, Interrupted, RequestError, RunError
+from rillnet.runtime import checkpoint as checkpoints
+from rillnet.runtime.rundirectory import RunDirectory
+from rillnet.runtime.session import Session
+from rillnet.training.extensions import Extension
 from tests.training.small_experiments import (
     BATCH,
     STEPS_PER_EPOCH,
@@ -27,16 +35,24 @@ from tests.training.small_experiments import (
     trainer_of,
 )
 
-import rillnet as rn
-from rillnet.errors import CheckpointError, Interrupted, RequestError, RunError
-from rillnet.runtime import checkpoint as checkpoints
-from rillnet.runtime.rundirectory import RunDirectory
-from rillnet.runtime.session import Session
-from rillnet.training.extensions import Extension
-
 WHOLE = 3 * STEPS_PER_EPOCH
 
 TOLL = "tests.training.small_experiments:Toll"
+
+
+def nested_net() -> rn.Net:
+    """Two units of one kind with a parameter in common, one inside the other net."""
+    unit = rn.Net("unit", inputs={"x": (3, 4, 4)})
+    unit.add("conv", rn.Conv2d(out_channels=3, kernel_size=3, padding=1)).add("drop", rn.Dropout2d(p=0.3))
+    unit.add("again", rn.Conv2d(out_channels=3, kernel_size=3, padding=1), share={"weight": "conv.weight"})
+    unit.add("sum", rn.Sum(), source=["again", "x"])
+    return image_net(unit=unit)
+
+
+def one_by_one() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """The training examples as an iterable sends them."""
+    return zip(*images().values(), strict=True)
+
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "momentum": {},
@@ -75,11 +91,20 @@ VARIANTS: dict[str, dict[str, Any]] = {
     },
     "extension": {"run": {"extensions": [TOLL]}},
     "streaming": {"rollout": "streaming"},
+    "nested and shared": {"net": nested_net, "run": {"average": 0.5}},
+    "iterable": {"data": data(source={"train": one_by_one, "test": images(6)})},
+    "held out": {"data": {"source": images(), "batch_size": BATCH, "validation": 4}},
+    "several rules": {
+        "rules": {
+            "a": {"type": "Backprop", "parameters": "conv", "optimizer": {"type": "Adam", "lr": 0.01}},
+            "b": {"type": "Backprop", "parameters": "logits", "accumulate": 2, "clip": 1.0},
+        }
+    },
 }
 
 
 def variant(name: str) -> rn.Experiment:
-    return experiment(**{key: dict(part) if isinstance(part, dict) else part for key, part in VARIANTS[name].items()})
+    return experiment(**{key: part() if key == "net" else part for key, part in VARIANTS[name].items()})
 
 
 def silent(text: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -71,7 +72,7 @@ def assemble(net: Structure, record: NetSpec) -> None:
             faults.append(Fault(f"{net.address}/{error.cycle[0]}", rule))
         failed |= set(error.cycle)
     faults += resolve(net, partial=False, failed=failed)
-    faults += [f for f in check_phases(list(net.blocks.values()), net._modules) if f not in faults]
+    faults += [f for f in check_phases(net.address, list(net.blocks.values()), net._modules) if f not in faults]
     net.output_sources = list(record.outputs)
     for source in record.outputs:
         if source.block not in net.blocks:
@@ -118,29 +119,43 @@ def resolve(net: Structure, *, partial: bool, failed: set[str] | None = None) ->
     """
     faults: list[Fault] = []
     failed = set() if failed is None else failed
-    while _build_ready(net, failed, faults) or _assume_one(net, failed):
-        pass
+    readers: dict[str, list[str]] = {}
+    for name in net.pending:
+        for source in net.blocks[name].sources:
+            readers.setdefault(source.block, []).append(name)
+    names: Iterable[str] | None = list(net.pending)
+    while names is not None:
+        faults += _build_ready(net, names, readers, failed)
+        assumed = _assume_one(net, failed)
+        names = None if assumed is None else [assumed, *readers.get(assumed, ())]
     faults += _apply_ties(net, partial, failed)
     if not partial:
         faults += _stuck(net, failed)
     return faults
 
 
-def _build_ready(net: Structure, failed: set[str], faults: list[Fault]) -> bool:
-    progress = False
-    for name in list(net.pending):
-        read = None if name in failed else _read(net, net.blocks[name])
-        if read is None:
+def _build_ready(
+    net: Structure, names: Iterable[str], readers: Mapping[str, list[str]], failed: set[str]
+) -> list[Fault]:
+    """Builds those of the blocks whose sources are known, and then those that read them; returns their faults."""
+    faults: list[Fault] = []
+    waiting = deque(names)
+    while waiting:
+        name = waiting.popleft()
+        if name in failed or name not in net.pending:
             continue
-        progress = True
         try:
+            read = _read(net, net.blocks[name])
+            if read is None:
+                continue
             _build(net, net.blocks[name], read)
         except RequestError as error:
             faults += error.faults
             failed.add(name)
             continue
         del net.pending[name]
-    return progress
+        waiting.extend(readers.get(name, ()))
+    return faults
 
 
 def _read(net: Structure, block: Block) -> Read | None:
@@ -217,8 +232,8 @@ def _nested(net: Structure, spec: BlockSpec, name: str, read: Read) -> Structure
     return nested
 
 
-def _assume_one(net: Structure, failed: set[str]) -> bool:
-    """In a cycle: takes one block's output as declared, or as that of the sources known so far."""
+def _assume_one(net: Structure, failed: set[str]) -> str | None:
+    """In a cycle: takes one block's output as declared, or as that of the sources known so far; returns which."""
     for name in net.pending:
         block = net.blocks[name]
         if name in failed or block.output is not None:
@@ -229,8 +244,8 @@ def _assume_one(net: Structure, failed: set[str]) -> bool:
         output = provisional_output(block.spec, kind, arguments, sent)
         if output is not None:
             block.output = output
-            return True
-    return False
+            return name
+    return None
 
 
 def _stuck(net: Structure, failed: set[str]) -> list[Fault]:

@@ -113,8 +113,14 @@ def _tie(own: str, tie: ShareSpec) -> tuple[str, str, str]:
     return own, block, parameter
 
 
-def check_phases(blocks: Sequence[Block], modules: dict[str, nn.Module | None]) -> list[Fault]:
-    """A block must be left out of every phase in which something it cannot do without is left out."""
+def check_phases(address: str, blocks: Sequence[Block], modules: dict[str, nn.Module | None]) -> list[Fault]:
+    """A block must be left out of every phase in which something it cannot do without is left out.
+
+    Args:
+        address: of the net.
+        blocks: all of its blocks.
+        modules: by block name.
+    """
     faults = []
     by_name = {block.name: block for block in blocks}
     for phase in PHASES:
@@ -125,7 +131,7 @@ def check_phases(blocks: Sequence[Block], modules: dict[str, nn.Module | None]) 
                 read = by_name.get(source.block)
                 if read is not None and phase in read.exclude:
                     rule = f"reads {source.block!r}, which is excluded from {phase}; exclude it from {phase} as well"
-                    faults.append(Fault(f"net/{block.name}.exclude", rule))
+                    faults.append(Fault(f"{address}/{block.name}.exclude", rule))
     return faults
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from tests.training.small_experiments import line_net
 from torch import Tensor
 
 import rillnet as rn
@@ -16,6 +15,7 @@ from rillnet.registry import check_arguments
 from rillnet.runtime.executor import Context
 from rillnet.training.learning_rules import RULES, Backprop
 from rillnet.types import GradientRule, LearningRule
+from tests.training.small_experiments import line_net
 
 X, Y = torch.linspace(-1, 1, 8).unsqueeze(1), torch.linspace(-1, 1, 8).unsqueeze(1) * 2 + 1
 

@@ -58,7 +58,7 @@ def line_data(**settings: Any) -> dict[str, Any]:
 
 
 def experiment(**parts: Any) -> rn.Experiment:
-    """An experiment with the small net, its parts replaced by keywords; `run` and `learning` are added to, `rules` replace it."""
+    """An experiment with the small net; keywords replace its parts, add to `run` and `learning`, give all `rules`."""
     run = {"epochs": 3, "seed": 1, "log": "4 steps", "checkpoint": {"every": "4 steps"}, **parts.pop("run", {})}
     learning = {"type": "Backprop", "optimizer": {"type": "Momentum", "lr": 0.05}, **parts.pop("learning", {})}
     learning = parts.pop("rules", learning)

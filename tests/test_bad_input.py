@@ -214,7 +214,7 @@ DOCUMENTS: dict[str, tuple[str, str, str]] = {
     "parameters that are not there": (
         "lr: 0.1}",
         "lr: 0.1}, parameters: 'conf*'",
-        "learning/main.parameters: matches no parameter (got 'conf*')  [tiny.yaml:16]",
+        "learning/main.parameters: matches no parameter (got 'conf*'); did you mean 'conv'?  [tiny.yaml:16]",
     ),
     "two lengths": (
         "epochs: 1",
@@ -242,7 +242,7 @@ DOCUMENTS: dict[str, tuple[str, str, str]] = {
     "evaluation on data that are not there": (
         "seed: 1",
         "evaluate: {phase: val}",
-        "run.evaluate.phase: the data have no such phase, but train, test (got 'val')  [tiny.yaml:17]",
+        "data: has no val phase, but train, test  [tiny.yaml:12]",
     ),
     "unknown precision": (
         "seed: 1",

@@ -61,6 +61,7 @@ run:
 
 FORKS = """
 import json, os, sys
+import sklearn.datasets, torch._dynamo  # what every start would import
 from rillnet.serving.cli import main, running
 
 for line in sys.stdin:

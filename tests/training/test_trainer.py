@@ -141,6 +141,21 @@ def test_a_run_stopped_anywhere_ends_with_the_same_bits(name: str, tmp_path: Pat
         assert rows(root / "small" / "1") == measured
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_compiled_run_ends_with_the_same_bits(tmp_path: Path) -> None:
+    def made() -> rn.Experiment:  # stopped before a short batch, so that sizes are compiled in another order
+        return experiment(run={"execution": {"compile": True}, "checkpoint": {"every": "5 steps"}})
+
+    with session_of(made(), tmp_path / "whole") as whole:
+        whole.run()
+        expected = state_of(whole)
+    killed_after(made(), tmp_path / "stopped", 5)
+    with session_of(made(), tmp_path / "stopped") as second:
+        second.run()
+        assert differing(expected, state_of(second)) == []
+
+
 def killed_after(made: rn.Experiment, root: Path, steps: int) -> None:
     """Runs until a step is done, and leaves all as a killed process would."""
 

@@ -27,8 +27,8 @@ from rillnet.runtime.execution import Choice, choices_file, choose, copied, plai
 from rillnet.runtime.executor import Context, Executor, find_device, lay_out
 from rillnet.runtime.fields import as_inputs, check_fields
 from rillnet.runtime.health import check_parameters
-from rillnet.runtime.plan import available_in
 from rillnet.runtime.matching import Match
+from rillnet.runtime.plan import available_in
 from rillnet.runtime.record import Record
 from rillnet.runtime.starting import find_parameters
 from rillnet.runtime.state import State

@@ -81,7 +81,8 @@ class CompiledTurns:
         self.refusal = ""
         self._paths = [turn.path for turn in turns]
         self._eager = EagerTurns(net, turns)
-        self._run = torch.compile(self._function(net, turns), fullgraph=True, backend=backend)
+        # for each size of batch its own code: with sizes left open, what is computed would depend on which came first
+        self._run = torch.compile(self._function(net, turns), fullgraph=True, dynamic=False, backend=backend)
 
     @property
     def report(self) -> dict[str, str]:

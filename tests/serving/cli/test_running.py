@@ -128,11 +128,8 @@ class Process:
         return self.process.returncode, out, err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_saves_and_goes_on_as_if_nothing_had_happened(
-    place: Path, answer: Command, number: signal.Signals
-) -> None:
-    code, _, err = Process().stop(number)
+def test_an_interrupted_run_saves_and_goes_on_as_if_nothing_had_happened(place: Path, answer: Command) -> None:
+    code, _, err = Process().stop(signal.SIGINT)
 
     assert code == 130
     stopped = re.fullmatch(r"interrupted after step (\d+) and saved; the same command goes on\n", err)
@@ -145,14 +142,14 @@ def test_an_interrupted_run_saves_and_goes_on_as_if_nothing_had_happened(
     assert again["resumed_from"] == int(stopped[1])
     whole = answer("run", "tiny.yaml", *LONG, "--runs", "undisturbed")
     one, other = (checkpoints.load(Path(told["checkpoint"])) for told in (again, whole))
-    for group in ("parameters", "learning"):
-        assert one.groups == other.groups
+    assert one.groups == other.groups
+    for group in one.groups:
         for name, tensor in one.tensors(group).items():
             assert torch.equal(tensor, other.tensors(group)[name]), name
 
 
-def test_an_interruption_as_json(place: Path) -> None:
-    code, out, _ = Process("--json").stop(signal.SIGINT)
+def test_a_terminated_run_says_so_as_json(place: Path) -> None:
+    code, out, _ = Process("--json").stop(signal.SIGTERM)
 
     step = RunDirectory.open(Path("runs/tiny/1")).read_status().step
     text = f"interrupted after step {step} and saved; the same command goes on"

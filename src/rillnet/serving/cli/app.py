@@ -105,7 +105,7 @@ def show(
 def convert(
     run: OneRun,
     rollout: Annotated[str, typer.Option(help="sequential or streaming.")] = "streaming",
-    align: Annotated[bool, typer.Option("--align", help="Make joining paths equally long: same answers, later.")] = False,
+    align: Annotated[bool, typer.Option("--align", help="Joining paths equally long: same answers, later.")] = False,
     frames: Annotated[int, typer.Option(min=1, help="How many frames to compare.")] = 16,
     checkpoint: Annotated[str, typer.Option(help="newest, best, or a checkpoint's directory.")] = "newest",
     output: Annotated[

@@ -51,7 +51,7 @@ def convert(
     loaded = load_run(run, None, root, trust)
     assert loaded.directory is not None
     saved, _ = find_checkpoint(loaded.directory, checkpoint)
-    asked = RolloutSpec(default=rollout, align=align)
+    asked = RolloutSpec.model_validate({"default": rollout, "align": align})
     with open_session(loaded, saved) as session:
         other = Rollout.from_spec(session.net, asked)
         compared = _compare(session, other, frames)
@@ -95,7 +95,8 @@ def _answers(rollout: Rollout) -> list[str]:
     """The blocks whose outputs are batched and that only losses and metrics read, or nobody."""
     flat = rollout.flat
     inner = {edge.source for edge in flat.edges if getattr(flat.blocks[edge.target].output, "batched", True)}
-    return [name for name, block in flat.blocks.items() if name not in inner and getattr(block.output, "batched", False)]
+    batched = [name for name, block in flat.blocks.items() if getattr(block.output, "batched", False)]
+    return [name for name in batched if name not in inner]
 
 
 def _delay(rollout: Rollout, name: str) -> int:
@@ -109,9 +110,7 @@ def _inputs(session: Session, count: int) -> list[dict[str, Tensor]]:
     if session.data is None or not session.data.phases:
         draw = torch.Generator().manual_seed(session.spec.run.seed)
         shapes = {name: getattr(kind, "shape", ()) for name, kind in session.net.inputs.items()}
-        return [
-            {name: torch.randn(4, *shape, generator=draw) for name, shape in shapes.items()} for _ in range(count)
-        ]
+        return [{name: torch.randn(4, *shape, generator=draw) for name, shape in shapes.items()} for _ in range(count)]
     feed = session.data.feed("train", batch_size=8)
     try:
         return [session.executor.place(feed.next().fields) for _ in range(count)]

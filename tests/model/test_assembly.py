@@ -108,7 +108,8 @@ FAULTS: list[tuple[str, Document, list[str]]] = [
         "bad initial",
         {"a": linear(initial={"weight": "normall"})},
         [
-            "net/a.initial.weight: must be a number or an initialiser: xavier, id, bilin, loc_inh or one of torch.nn.init (got 'normall')"
+            "net/a.initial.weight: "
+            "must be a number or an initialiser: xavier, id, bilin, loc_inh or one of torch.nn.init (got 'normall')"
         ],
     ),
     (
@@ -172,7 +173,8 @@ def test_all_faults_are_told_in_one_pass_in_the_order_of_the_document() -> None:
     assert told(blocks) == [
         "net/a.out_features: must be at least 1 (got 0)",
         "net/b.from: unknown source (got 'missing')",
-        "net/c.initial.weight: must be a number or an initialiser: xavier, id, bilin, loc_inh or one of torch.nn.init (got 'nothing')",
+        "net/c.initial.weight: "
+        "must be a number or an initialiser: xavier, id, bilin, loc_inh or one of torch.nn.init (got 'nothing')",
         "net/d.bias: must be true or false (got 'yes')",
     ]
 

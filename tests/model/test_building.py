@@ -154,11 +154,13 @@ def test_initialisers_of_torch_by_name(name: Any) -> None:
         ({"wait": 0}, "net/fc.initial.wait: names no parameter; known: weight, bias"),
         (
             {"weight": "normall"},
-            "net/fc.initial.weight: must be a number or an initialiser: xavier, id, bilin, loc_inh or one of torch.nn.init (got 'normall')",
+            "net/fc.initial.weight: "
+            "must be a number or an initialiser: xavier, id, bilin, loc_inh or one of torch.nn.init (got 'normall')",
         ),
         (
             {"bias": True},
-            "net/fc.initial.bias: must be a number or an initialiser: xavier, id, bilin, loc_inh or one of torch.nn.init (got True)",
+            "net/fc.initial.bias: "
+            "must be a number or an initialiser: xavier, id, bilin, loc_inh or one of torch.nn.init (got True)",
         ),
         (
             {"weight": {"type": "normal", "stdd": 1}},
@@ -188,5 +190,6 @@ def test_a_wrong_initial_is_told_on_every_device(device: str | None) -> None:
 def test_initial_is_checked_without_a_module() -> None:
     assert check_initial({"weight": "orthogonal", "bias": 1}, "net/fc") == []
     assert [str(fault) for fault in check_initial({"weight": None}, "net/fc")] == [
-        "net/fc.initial.weight: must be a number or an initialiser: xavier, id, bilin, loc_inh or one of torch.nn.init (got None)"
+        "net/fc.initial.weight: "
+        "must be a number or an initialiser: xavier, id, bilin, loc_inh or one of torch.nn.init (got None)"
     ]

@@ -24,6 +24,11 @@ from rillnet.errors import (
 )
 
 
+def test_a_fault_tells_whether_it_holds_a_value() -> None:
+    assert Fault("net/a", "is wrong", None).has_value
+    assert not Fault("net/a", "is wrong").has_value
+
+
 def test_a_location_names_file_and_line() -> None:
     assert str(Location("x.yaml", 3, 7)) == "x.yaml:3"
     assert str(Location("--set run.epochs=1", 0)) == "--set run.epochs=1"

@@ -11,7 +11,15 @@ import pytest
 from pydantic import Field
 
 from rillnet.errors import RequestError
-from rillnet.registry import Family, check_arguments, import_path, signature_of, value_rule
+from rillnet.registry import (
+    UNTRUSTED,
+    Family,
+    check_arguments,
+    import_path,
+    signature_of,
+    trusting,
+    value_rule,
+)
 from rillnet.spec import TypedSpec
 
 
@@ -69,6 +77,20 @@ def test_import_paths_that_lead_nowhere(path: str, message: str) -> None:
     with pytest.raises(RequestError) as raised:
         import_path(path)
     assert str(raised.value) == message
+
+
+def test_import_paths_are_followed_only_where_they_are_trusted(family: Family[Any]) -> None:
+    with trusting(False):
+        with pytest.raises(RequestError) as raised:
+            import_path("math:sqrt")
+        assert [str(fault) for fault in family.check(TypedSpec(type="math:sqrt"), "data.source")] == [
+            f"data.source.type: {UNTRUSTED} (got 'math:sqrt')"
+        ]
+        with trusting(True):
+            assert import_path("math:sqrt")(4.0) == 2.0
+
+    assert str(raised.value) == f"{UNTRUSTED} (got 'math:sqrt')"
+    assert import_path("math:sqrt")(9.0) == 3.0
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ class Terminal:
         """Asks a question that yes or no answers; no where nobody can be asked."""
         if self.as_json or not sys.stdin.isatty():
             return False
-        return self.results.input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+        return self.results.input(f"{question} [y/N] ", markup=False).strip().lower() in ("y", "yes")
 
 
 class _Table(Table):

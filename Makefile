@@ -11,14 +11,16 @@ ARGS ?=
 PIP_FLAGS ?=
 
 VENV := .venv
+BENCH := .bench
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input $(PIP_FLAGS) -c constraints.txt
+PIP := -m pip install -qq --disable-pip-version-check --no-input $(PIP_FLAGS) -c constraints.txt
+INSTALL := $(BIN)/python $(PIP)
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-fast check lint types contracts clean
+.PHONY: help setup demo test test-fast check lint types contracts bench clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -51,8 +53,13 @@ types: $(VENV)/.dev
 contracts: $(VENV)/.dev
 	$(BIN)/lint-imports --no-logo
 
+bench: $(BENCH)/.installed  ## speed against peers, in an environment of its own: half an hour, on a machine at rest
+	@$(BENCH)/bin/python benchmarks/startup.py
+	@$(BENCH)/bin/python benchmarks/training.py $(ARGS)
+	@$(BENCH)/bin/python benchmarks/precision.py
+
 clean:  ## remove the environment and all caches; runs and data stay
-	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(BENCH) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment, in three steps. Each leaves a file behind, so that a second call installs nothing.
@@ -76,3 +83,12 @@ $(VENV)/.dev: $(VENV)/constraints.txt pyproject.toml
 	@echo "installing rillnet and what its tests need"
 	@$(INSTALL) --editable '.[data,observe,dev]'
 	@touch $(VENV)/.run $@
+
+# The peers, each of which would bring a torch of its own without the constraints.
+
+$(BENCH)/.installed: constraints.txt pyproject.toml benchmarks/requirements.txt
+	@echo "making $(BENCH) and installing rillnet and the peers of the benchmarks"
+	@$(PYTHON) -m venv $(BENCH)
+	@$(BENCH)/bin/python $(PIP) -r constraints.txt
+	@$(BENCH)/bin/python $(PIP) -r benchmarks/requirements.txt --editable .
+	@touch $@

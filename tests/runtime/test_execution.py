@@ -100,9 +100,19 @@ def test_what_pays_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_does_not_pay_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    choice = Bench(monkeypatch, channels_last=1.2, fused=0.99, threads1=0.98).choose()
+    choice = Bench(monkeypatch, channels_last=0.98, fused=1.1, threads1=0.95).choose()
     assert choice.execution == plain(CPU)
     assert choice.gain == 1.0
+
+
+def test_the_fused_optimiser_is_taken_unless_it_is_slower(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Bench(monkeypatch, fused=1.01).choose().execution.optimizer == "fused"
+    assert Bench(monkeypatch, fused=1.04).choose().execution.optimizer == "foreach"
+
+
+def test_fewer_threads_must_win_by_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Bench(monkeypatch, threads1=0.92).choose().execution.threads == 2
+    assert Bench(monkeypatch, threads1=0.85).choose().execution.threads == 1
 
 
 def test_what_is_asked_for_is_not_tried_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -162,6 +162,18 @@ def test_a_net_without_parameters_is_told() -> None:
     assert str(error.value) == "learning/main: has nothing to change, as the net has no parameters"
 
 
+def test_a_window_that_reaches_no_parameter_is_told() -> None:
+    net = line()
+    rule = rule_on(net)
+
+    with pytest.raises(RequestError) as raised:
+        rule.learn({"loss": torch.tensor(1.0)}, Context(step=0))
+    assert str(raised.value) == (
+        "learning/main.window: must reach back to a block with parameters, and within 1 frame the loss depends on none "
+        "(got 1); make it as many frames as the delays add up to from such a block to the loss, plus one"
+    )
+
+
 def test_what_it_cannot_be_built_with_is_told() -> None:
     faults = {
         "learning/a.loss: unknown block (got 'los'); did you mean 'loss'?": {"loss": "los"},

@@ -63,6 +63,7 @@ class Backprop:
         implementation: Implementation | None = None,
         address: str = "learning/main",
     ) -> None:
+        self.address = address
         self.weights = _weights(loss)
         self.reads = tuple(self.weights)
         for name in self.reads:
@@ -107,8 +108,17 @@ class Backprop:
         return faults + check_factors(arguments.get("factors"), f"{address}.factors")
 
     def gather(self, outputs: Mapping[str, Any], context: LearningContext, keep_graph: bool) -> None:
-        """Goes back from the losses, and adds to the gradients gathered so far."""
+        """Goes back from the losses, and adds to the gradients gathered so far.
+
+        Raises:
+            RequestError: no parameter is within reach of the window.
+        """
         total = self._total(outputs)
+        if not total.requires_grad:
+            frames = f"{self.window} frame{'s' if self.window > 1 else ''}"
+            rule = f"must reach back to a block with parameters, and within {frames} the loss depends on none"
+            hint = "make it as many frames as the delays add up to from such a block to the loss, plus one"
+            raise RequestError(Fault(f"{self.address}.window", rule, self.window, hint=hint))
         scaler = self._scaler_for(total, context)
         scaled = total if self.accumulate == 1 else total / self.accumulate
         scaled = scaled if scaler is None else scaler.scale(scaled)

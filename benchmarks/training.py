@@ -20,6 +20,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -45,7 +46,9 @@ def main(arguments: list[str] | None = None) -> int:
     print(machine())
     found = {}
     for name in asked.cases:
-        variants, calm = measure(CASES[name], asked)
+        case = CASES[name]
+        case = replace(case, steps=asked.steps or case.steps, run_steps=asked.run_steps or case.run_steps)
+        variants, calm = measure(case, asked)
         found[name] = {"variants": as_json(variants), "turns": str(calm)}
         gc.collect()
     if asked.json:
@@ -59,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--screening", type=int, default=3, help="rounds in which the best tuning by hand is found")
     parser.add_argument("--steps", type=int, help="steps of a turn, instead of what the case says")
+    parser.add_argument("--run-steps", type=int, help="length of the run that rillnet is told to be in")
     parser.add_argument("--threads", type=int, help="torch's threads, for all variants")
     parser.add_argument("--clock", choices=CLOCKS, default="wall", help="cpu: seconds that the process has worked")
     parser.add_argument("--patience", type=float, default=60, help="seconds to wait for a quiet machine, each turn")
@@ -87,15 +91,14 @@ def machine() -> str:
 
 def measure(case: Case, asked: argparse.Namespace) -> tuple[list[Variant], Calm]:
     """Measures all variants of a case, and prints what was found."""
-    steps = asked.steps or case.steps
     calm = Calm(patience_s=asked.patience)
     print(f"\n## {case.name}\n")
-    tuned = best_tuned(case, steps, asked.screening, calm)
+    tuned = best_tuned(case, asked.screening, calm)
     variants = [tuned, *built(case, asked)]
-    interleave(variants, asked.rounds, steps, calm, say=_progress)
+    interleave(variants, asked.rounds, case.steps, calm, say=_progress)
     plain = next(variant for variant in variants if variant.name == PLAIN)
     print("\n" + table(sorted(variants, key=lambda variant: variant.median_s), plain))
-    print(f"\n{calm}; {asked.rounds} rounds of {steps} steps, {asked.clock} time.\n")
+    print(f"\n{calm}; {asked.rounds} rounds of {case.steps} steps, {asked.clock} time.\n")
     for line in verdicts(case, variants):
         print(line)
     for variant in variants:
@@ -109,10 +112,10 @@ def _progress(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def best_tuned(case: Case, steps: int, rounds: int, calm: Calm) -> Variant:
+def best_tuned(case: Case, rounds: int, calm: Calm) -> Variant:
     """The fastest of all tunings by hand, told from rounds of their own, whose times are thrown away."""
     candidates = [ready(f"hand-tuned: {tuning}", lambda tuning=tuning: TunedLoop(case, tuning)) for tuning in tunings()]
-    interleave(candidates, rounds, steps, calm, say=_progress)
+    interleave(candidates, rounds, case.steps, calm, say=_progress)
     for candidate in sorted(candidates, key=lambda variant: variant.median_s):
         print(f"- {candidate.name}: {candidate.median_s * 1e3:.2f} ms")
     best = min(candidates, key=lambda variant: variant.median_s)

@@ -209,7 +209,7 @@ def _told(trial: Any, tick: int) -> float:
 def test_measuring_leaves_no_trace(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     threads = torch.get_num_threads()
-    pinned = {"memory_format": "channels_last", "optimizer": "foreach", "compile": False, "threads": threads}
+    pinned = {"memory_format": "channels_last", "optimizer": "fused", "compile": False, "threads": threads}
     with Session(experiment(run={"execution": pinned}), record=False) as session:
         session.run()
         assert session.choice is not None

@@ -20,7 +20,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-fast check lint types contracts bench clean
+.PHONY: help setup demo test test-fast check lint types contracts reference bench clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -53,6 +53,10 @@ types: $(VENV)/.dev
 contracts: $(VENV)/.dev
 	$(BIN)/lint-imports --no-logo
 
+reference: $(VENV)/.dev  ## write docs/reference and the pictures anew; tests tell when they are stale
+	@$(BIN)/python -m rillnet.serving.reference docs/reference
+	@$(BIN)/python -m tests.test_pictures
+
 bench: $(BENCH)/.installed  ## speed against peers, in an environment of its own: half an hour, on a machine at rest
 	@$(BENCH)/bin/python benchmarks/startup.py
 	@$(BENCH)/bin/python benchmarks/training.py $(ARGS)
@@ -76,12 +80,12 @@ $(VENV)/constraints.txt: constraints.txt
 
 $(VENV)/.run: $(VENV)/constraints.txt pyproject.toml
 	@echo "installing rillnet"
-	@$(INSTALL) --editable '.[data,observe]'
+	@$(INSTALL) --editable '.[data,observe,video]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/constraints.txt pyproject.toml
 	@echo "installing rillnet and what its tests need"
-	@$(INSTALL) --editable '.[data,observe,dev]'
+	@$(INSTALL) --editable '.[data,observe,video,dev]'
 	@touch $(VENV)/.run $@
 
 # The peers, each of which would bring a torch of its own without the constraints.

@@ -50,7 +50,7 @@ class RillnetLoop:
 
     def seconds_per_step(self, steps: int) -> float:
         self._stamps = Stamps(steps)
-        self.session.run(steps=steps + 1)
+        self.session.run(steps=steps + 1, progress=False)
         return self._stamps.seconds_per_step
 
     @property

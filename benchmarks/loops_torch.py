@@ -67,24 +67,30 @@ class Tuning:
 
 
 class TunedLoop:
-    """A step and nothing else: batches are cut beforehand, in the memory format of the net, and cost nothing.
+    """As a patient user writes it: whole batches gathered from tensors in memory, in the order of a permutation.
 
     Args:
         case: what is trained.
         tuning: how.
+        bare: a step and nothing else, always on the same batch, which costs nothing.
     """
 
-    def __init__(self, case: Case, tuning: Tuning) -> None:
+    def __init__(self, case: Case, tuning: Tuning, *, bare: bool = False) -> None:
         torch.manual_seed(0)
-        layout = torch.channels_last if tuning.channels_last else torch.contiguous_format
+        self.layout = torch.channels_last if tuning.channels_last else torch.contiguous_format
         self.threads = tuning.threads or torch.get_num_threads()
-        self.net = NETS[case.net]().to(memory_format=layout)
+        self.net = NETS[case.net]().to(memory_format=self.layout)
         self.optimizer = torch.optim.SGD(
             self.net.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM, fused=tuning.fused or None
         )
-        images, labels = case.data()
-        cut = zip(images.split(case.batch), labels.split(case.batch), strict=True)
-        self._batches = itertools.cycle([(x.contiguous(memory_format=layout), y) for x, y in cut])
+        self.images, self.labels, self.batch = *case.data(), case.batch
+        self._batches = itertools.repeat(next(self._forever())) if bare else self._forever()
+
+    def _forever(self) -> Iterator[tuple[Tensor, Tensor]]:
+        while True:
+            for indices in torch.randperm(len(self.images)).split(self.batch):
+                x = self.images.index_select(0, indices).contiguous(memory_format=self.layout)
+                yield x, self.labels.index_select(0, indices)
 
     def _step(self) -> None:
         x, y = next(self._batches)

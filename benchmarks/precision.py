@@ -71,7 +71,7 @@ def _accuracy(data: Path, precision: str, epochs: int) -> float:
         run={"epochs": epochs, "seed": 1, "precision": precision},
     )
     with rn.Session(experiment, record=False) as session:
-        session.run()
+        session.run(progress=False)
         return session.evaluate("test")["accuracy"]
 
 

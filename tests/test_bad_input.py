@@ -161,6 +161,32 @@ DOCUMENTS: dict[str, tuple[str, str, str]] = {
         "net.inputs.label.dtype: must be 'float32', 'float64', 'float16', 'bfloat16', 'int64', 'int32', 'int16', "
         "'int8', 'uint8', 'bool' or 'complex64' (got 'int65'); did you mean 'int64'?  [tiny.yaml:5]",
     ),
+    "unknown name in an expression": (
+        "kernel_size: 3",
+        "kernel_size: = 2 * size",
+        "net/conv.kernel_size: unknown name 'size' in \"2 * size\"; there are no globals  [tiny.yaml:7]",
+    ),
+    "expression that would run code": (
+        "kernel_size: 3",
+        "kernel_size: = __import__('os').getpid()",
+        "net/conv.kernel_size: only functions by name are called in \"__import__('os').getpid()\"; "
+        "known: abs, ceil, float, floor, int, len, max, min, round, sqrt, sum  [tiny.yaml:7]",
+    ),
+    "unknown tag": (
+        "kernel_size: 3",
+        "kernel_size: 3, tags: conv",
+        "net/conv.tags: unknown tag (got 'conv'); a section `tags` says what tags stand for  [tiny.yaml:7]",
+    ),
+    "module without blocks": (
+        "run: {epochs: 1",
+        "modules: {act: {blocks: {}}}\nrun: {epochs: 1",
+        "modules.act.blocks: must have at least 1 items (got {})  [tiny.yaml:17]",
+    ),
+    "import that is not there": (
+        "run: {epochs: 1",
+        "imports: [parts.yaml]\nrun: {epochs: 1",
+        "imports.0: there is no file 'parts.yaml'  [tiny.yaml:17]",
+    ),
     "unknown data source": (
         "source: Digits",
         "source: Digit",
@@ -375,7 +401,7 @@ def test_a_document_runs_no_code_of_its_own(
     monkeypatch.syspath_prepend(str(place))
     write(DOCUMENT.replace(right, wrong, 1))
 
-    rule = "runs code of yours; pass --trust if you mean it (got 'marker:Run')"
+    rule = "runs code of yours; pass --trust, or trust=True in Python, if you mean it (got 'marker:Run')"
     assert told("run", "tiny.yaml") == (2, f"{address}: {rule}  [tiny.yaml:{line}]")
     assert told("show", "tiny.yaml")[0] in (0, 2)
     assert not Path("ran").exists()
@@ -788,7 +814,10 @@ def test_a_checkpoint_of_another_net(run: RunDirectory, told: Callable[..., Told
 
 
 def test_a_checkpoint_that_is_not_there(run: RunDirectory, told: Callable[..., Told]) -> None:
-    assert told("eval", "tiny", "--checkpoint", "nowhere") == (3, "nowhere: there is no such checkpoint")
+    rule = "--checkpoint: must be newest, best, a step, or a checkpoint's directory (got 'nowhere')"
+    code, text = told("eval", "tiny", "--checkpoint", "nowhere")
+    assert (code, text.partition("; ")[0]) == (2, rule)
+    assert told("eval", "tiny", "--checkpoint", "no/where") == (3, "no/where: there is no such checkpoint")
     message = "tiny/1: has no best checkpoint; run.checkpoint.best names the metric to keep it by"
     assert told("eval", "tiny", "--checkpoint", "best") == (3, message)
 
@@ -905,8 +934,7 @@ def test_a_full_disk(place: Path, small_disk: Path, told: Callable[..., Told]) -
     path = "disk/tiny/1/checkpoints/step-0000000003"
     assert (code, text) == (
         4,
-        f"{path}: cannot be saved: no space is left on the device; free some space; "
-        "earlier checkpoints are intact, the same command goes on from the newest",
+        f"{path}: cannot be saved: no space is left on the device; free some space; no checkpoint was saved before",
     )
     assert list((small_disk / "tiny/1/checkpoints").glob("step-*")) == []
     assert RunDirectory.open(small_disk / "tiny/1").status == "failed"

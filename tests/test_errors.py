@@ -19,6 +19,9 @@ from rillnet.errors import (
     RillnetError,
     RunError,
     ShapeError,
+    known_words,
+    near_or_known,
+    other_names,
     shorten,
     suggest,
 )
@@ -132,3 +135,41 @@ def test_shorten() -> None:
     assert shorten("x") == "'x'"
     assert shorten(list(range(100)), width=20) == "[0, 1, 2, 3, 4,  ..."
     assert len(shorten("x" * 1000)) == 60
+
+
+@pytest.mark.parametrize(
+    ("word", "known", "meant"),
+    [
+        ("learning_rate", ["lr", "momentum"], "lr"),
+        ("Dense", ["Conv2d", "Linear"], "Linear"),
+        ("units", ["out_features", "bias"], "out_features"),
+        ("filters", ["out_channels"], "out_channels"),
+        ("max_epochs", ["epochs", "steps"], "epochs"),
+        ("beta1", ["lr", "betas"], "betas"),
+        ("rate", ["p", "inplace"], "p"),
+        ("learning_rate", ["learning"], "learning"),
+    ],
+)
+def test_words_of_other_systems_are_understood(word: str, known: list[str], meant: str) -> None:
+    assert suggest(word, known) == f"did you mean {meant!r}?"
+
+
+def test_a_word_of_ours_is_not_taken_for_another() -> None:
+    assert suggest("Rate", ["rate", "p"]) == "did you mean 'rate'?"
+    assert other_names("zebra") == []
+
+
+def test_what_is_far_from_all_is_answered_with_all_or_with_what_lists_them() -> None:
+    many = [f"name{number}" for number in range(12)]
+
+    assert near_or_known("zebra", ["a", "b"], "rillnet list things") == "known: a, b"
+    assert near_or_known("zebra", many) == "known: " + ", ".join(many)
+    assert near_or_known("zebra", many, "rillnet list things") == (
+        "known: " + ", ".join(many[:10]) + " ... (rillnet list things shows all 12)"
+    )
+    assert known_words([]) == "known: none"
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.1, "0.1"), (0.10000000149011612, "0.1"), (1.23456789, "1.23456789")])
+def test_numbers_are_told_with_the_digits_that_matter(value: float, text: str) -> None:
+    assert shorten(value) == text

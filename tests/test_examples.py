@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -10,10 +12,23 @@ from typing import Any
 
 import pytest
 
+from rillnet.training.responses import Responses, read_responses
+
 ROOT = Path(__file__).resolve().parents[1]
-EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
-TARGETS = {"00_digits": 0.97, "01_lenet_mnist": 0.989, "02_roman_numerals": 0.95}
-"""The test accuracy that each must reach."""
+EXAMPLES = sorted([*(ROOT / "examples").glob("*.yaml"), *(ROOT / "examples").glob("*.py")])
+TARGETS = {
+    "00_digits": 0.97,
+    "01_lenet_mnist": 0.989,
+    "02_roman_numerals": 0.95,
+    "03_mnist_baseline": 0.25,
+    "03_mnist_skip": 0.25,
+    "03_mnist_recskip": 0.5,
+    "03_mnist_hybrid": 0.5,
+    "04_char_rnn": 0.9,
+    "05_stochastic_depth": 0.95,
+    "05_trees": 0.97,
+}
+"""The test accuracy that each must reach; those of `03` in 200 steps, with their last answer."""
 
 
 def run(name: str, folder: Path, *words: str) -> dict[str, Any]:
@@ -53,6 +68,86 @@ def test_roman_numerals(tmp_path: Path) -> None:
     accuracy = [metrics[f"by_delay/{delay}"] for delay in range(7)]
     assert max(accuracy[:5]) < 0.2
     assert min(accuracy[5:]) >= TARGETS["02_roman_numerals"]
+
+
+def responses(name: str, folder: Path, data_root: Path) -> tuple[Responses, Responses]:
+    """What a reference model answers after 200 steps, streaming and sequential."""
+    quick = {
+        "data.source.of.root": data_root / "mnist",
+        "data.source.evaluation_frames": 60,
+        "learning.main.optimizer.lr": 0.001,
+        "run.epochs": "null",
+        "run.frames": 2400,
+        "run.execution": "eager",
+    }
+    words = [word for key, value in quick.items() for word in ("--set", f"{key}={value}")]
+    found = []
+    for rollout in ("streaming", "sequential"):
+        told = run(name, folder, *words, "--set", f"rollout={rollout}")
+        assert told["status"] == "finished"
+        found += read_responses(Path(folder, told["directory"]))
+    assert len(found) == 2
+    return found[0], found[1]
+
+
+@pytest.mark.slow
+@pytest.mark.data
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize(
+    ("name", "streaming_steps", "sequential_steps"),
+    [
+        ("03_mnist_baseline", [3, 4, 5], [3, 6, 9]),
+        ("03_mnist_skip", [2, 3, 4], [3, 6, 9]),
+        ("03_mnist_recskip", [2, 3, 4], [3, 6, 9]),
+        ("03_mnist_hybrid", [2, 3, 4], [3, 5, 7]),
+    ],
+)
+def test_streaming_answers_earlier_and_sequential_no_worse_answer_by_answer(
+    tmp_path: Path, data_root: Path, name: str, streaming_steps: list[int], sequential_steps: list[int]
+) -> None:
+    streaming, sequential = responses(name, tmp_path, data_root)
+
+    assert streaming.update_steps[:3] == streaming_steps
+    assert sequential.update_steps[:3] == sequential_steps
+    assert min(streaming.accuracy[-1], sequential.accuracy[-1]) >= TARGETS[name]
+    # the same answer, counted from the first: a frame's image through all layers, against what has arrived of it
+    for own, other in zip(streaming.accuracy[:8], sequential.accuracy[:8], strict=True):
+        assert other >= own - 0.05
+    if name in ("03_mnist_recskip", "03_mnist_hybrid"):  # with a memory, who has seen more knows better
+        at = dict(zip(streaming.update_steps, streaming.accuracy, strict=True))
+        ahead = [at[s] - a for s, a in zip(sequential.update_steps, sequential.accuracy, strict=True) if s in at]
+        assert len(ahead) >= 3
+        assert min(ahead) > 0.02
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_char_rnn(tmp_path: Path) -> None:
+    text = ROOT / "examples" / "04_char_rnn.txt"
+    metrics = run("04_char_rnn", tmp_path, "--set", f"data.source.file={text}")["metrics"]
+
+    assert metrics["accuracy"] >= TARGETS["04_char_rnn"]
+    assert math.exp(metrics["loss"]) < 2
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", ["05_stochastic_depth", "05_trees"])
+def test_programs(name: str, tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "examples" / f"{name}.py")]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+    assert json.loads(done.stdout)["accuracy"] >= TARGETS[name]
+
+
+def test_layers_are_skipped_alike_for_the_same_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    train = importlib.import_module("05_stochastic_depth").train
+
+    first, again, other = train(steps=20), train(steps=20), train(steps=20, seed=2)
+
+    assert first == again != other
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,9 +17,11 @@ from rillnet.registry import (
     Family,
     check_arguments,
     import_path,
+    key_hint,
     signature_of,
     trusting,
     value_rule,
+    written_with_a_dot,
 )
 from rillnet.spec import TypedSpec
 
@@ -168,3 +171,61 @@ def test_signatures_of_what_has_none_take_anything() -> None:
 )
 def test_value_rule(annotation: Any, value: Any, rule: str) -> None:
     assert value_rule(annotation, value) == rule
+
+
+# What is not known
+
+
+def test_a_name_far_from_all_is_answered_with_all(family: Family[Any]) -> None:
+    assert faults(family, "Zebra") == ["rate.type: unknown rate (got 'Zebra'); known: Fixed, Anything"]
+    many: Family[Any] = Family("learning rule", {f"Rule{number}": Fixed for number in range(11)})
+    assert faults(many, "Zebra")[0].endswith("Rule8, Rule9 ... (rillnet list rules shows all 11)")
+
+
+def test_a_path_with_a_dot_is_answered_with_how_it_is_written(family: Family[Any]) -> None:
+    assert faults(family, "mymodule.Gate") == [
+        "rate.type: unknown rate (got 'mymodule.Gate'); a class of a module is written 'mymodule:Gate'"
+    ]
+    assert written_with_a_dot("package.module.Gate") == "a class of a module is written 'package.module:Gate'"
+    assert [written_with_a_dot(name) for name in ("Gate", "1.5", ".Gate")] == ["", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("key", "known", "hint"),
+    [
+        ("epochs", ["loss", "optimizer"], "'run.epochs' says that"),
+        ("num_epochs", ["loss", "optimizer"], "'run.epochs' says that"),
+        ("batch_size", ["root"], "'data.batch_size' says that"),
+        ("lr", ["loss", "optimizer"], "'optimizer.lr' says that"),
+        ("lr", ["out_features"], "known: out_features"),
+        ("learning_rate", ["lr", "momentum"], "did you mean 'lr'?"),
+        ("momentm", ["lr", "momentum"], "did you mean 'momentum'?"),
+        ("zebra", [], "known: none"),
+    ],
+)
+def test_a_key_of_another_section_is_sent_there(key: str, known: list[str], hint: str) -> None:
+    assert key_hint(key, known) == hint
+
+
+# Modules beside a document
+
+
+def test_a_module_beside_the_document_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "beside_the_document.py").write_text("class Gate:\n    pass\n")
+
+    with trusting(True, tmp_path):
+        assert import_path("beside_the_document:Gate").__name__ == "Gate"
+    assert sys.path[0] == str(tmp_path)
+    with trusting(False, tmp_path), pytest.raises(RequestError) as error:
+        import_path("beside_the_document:Gate")
+    assert str(error.value) == f"{UNTRUSTED} (got 'beside_the_document:Gate')"
+
+
+def test_where_a_module_was_searched_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    with trusting(True, tmp_path), pytest.raises(RequestError) as error:
+        import_path("no_such_module:Gate")
+    assert str(error.value) == (
+        f"cannot import 'no_such_module': No module named 'no_such_module'; searched first: {tmp_path}; then PYTHONPATH"
+    )

@@ -28,6 +28,7 @@ _WINDOW = {
     "Rollout": "rillnet.model.rollout",
     "Run": "rillnet.training.experiment",
     "Scalar": "rillnet.model.describing",
+    "Sequences": "rillnet.data.sources.sequences",
     "Session": "rillnet.runtime.session",
     "block": "rillnet.model.describing",
     "count_valid_patterns": "rillnet.model.rollout",
@@ -44,6 +45,7 @@ __all__ = [
     "Rollout",
     "Run",
     "Scalar",
+    "Sequences",
     "Session",
     "block",
     "count_valid_patterns",
@@ -54,6 +56,7 @@ __all__ = [
 if TYPE_CHECKING:
     from rillnet.data import open_data
     from rillnet.data.batch import Batch
+    from rillnet.data.sources.sequences import Sequences
     from rillnet.errors import RillnetError
     from rillnet.model.describing import Scalar, block
     from rillnet.model.net import Net

@@ -140,21 +140,149 @@ class Interrupted(RillnetError):
     exit_code = 130
 
 
+_OTHER_NAMES: dict[str, str] = {
+    # arguments of optimisers
+    "lr": "learning_rate learningrate learn_rate eta step_size",
+    "eps": "epsilon",
+    "betas": "beta beta1 beta2 beta_1 beta_2",
+    "weight_decay": "l2 l2_penalty decay wd regularization",
+    "momentum": "mu momentum_factor",
+    # arguments of blocks
+    "out_features": "units neurons num_outputs n_out output_size width",
+    "out_channels": "filters num_filters n_filters num_output channels",
+    "kernel_size": "kernel ksize filter_size",
+    "stride": "strides",
+    "padding": "pad",
+    "p": "dropout rate prob probability drop_prob dropout_ratio keep_prob",
+    "from": "source sources bottom reads input",
+    "exclude": "excluded except not_in",
+    # sections and their keys
+    "inputs": "input",
+    "blocks": "layers layer modules",
+    "optimizer": "optimiser solver updater",
+    "rate": "scheduler schedule lr_scheduler lr_schedule lr_policy",
+    "clip": "grad_clip gradient_clip clip_norm clipnorm max_grad_norm gradient_clipping",
+    "loss": "criterion objective cost",
+    "source": "dataset data_set",
+    "batch_size": "batch batchsize minibatch mini_batch minibatch_size",
+    "validation": "val val_split validation_split",
+    "prepare": "preprocess preprocessing transform transforms",
+    "augment": "augmentation augmentations",
+    "epochs": "num_epochs n_epochs nb_epoch max_epochs epoch",
+    "steps": "max_steps num_steps iterations iters max_iter",
+    "seed": "random_seed random_state",
+    "precision": "dtype amp mixed_precision",
+    "device": "gpu gpus accelerator",
+    "checkpoint": "snapshot checkpoints save",
+    "log": "log_every display logging",
+    # types
+    "Linear": "Dense FullyConnected FC InnerProduct Affine",
+    "Conv2d": "Conv Convolution Convolution2D",
+    "MaxPool2d": "MaxPool MaxPooling MaxPooling2D Pooling",
+    "AvgPool2d": "AvgPool AveragePooling AveragePooling2D",
+    "BatchNorm2d": "BatchNorm BatchNormalization",
+    "LocalResponseNorm": "LRN",
+    "CrossEntropy": "SoftmaxCrossEntropy SoftmaxLoss SoftmaxWithLoss CategoricalCrossentropy "
+    "SparseCategoricalCrossentropy",
+    "MeanSquaredError": "MSE EuclideanLoss L2Loss",
+    "Sum": "Add Addition Eltwise",
+    "Concat": "Cat Concatenate",
+    "Product": "Mul Multiply",
+    "Step": "StepLR",
+    "MultiStep": "MultiStepLR",
+    "Cosine": "CosineAnnealing CosineAnnealingLR CosineDecay",
+    "Exponential": "ExponentialLR ExponentialDecay",
+    "Polynomial": "PolynomialLR PolynomialDecay",
+    "Momentum": "MomentumSGD",
+    # commands
+    "run": "train trian fit start learn",
+    "eval": "test evaluate validate",
+    "predict": "infer inference",
+    "show": "summary plot draw print",
+    "list": "ls known help",
+}
+"""What is called otherwise elsewhere: by our word, the words of other systems."""
+
+_MEANT: dict[str, list[str]] = {}
+for _ours, _theirs in _OTHER_NAMES.items():
+    for _word in _theirs.split():
+        _MEANT.setdefault(_word.casefold(), []).append(_ours)
+
+_DIGITS = 12  # of a number as a person writes it; one that was a float32 before has more
+
+MOST_LISTED = 10
+"""So many names are listed in a message; of more, the first ones and the command that lists all."""
+
+
 def suggest(word: str, known: Iterable[str]) -> str:
-    """`did you mean 'x'?` for the nearest known word, or nothing.
+    """`did you mean 'x'?` for the nearest known word, or for the one that other systems call so; or nothing.
 
     Example:
         >>> suggest("Conv2D", ["Conv2d", "Linear"])
         "did you mean 'Conv2d'?"
+        >>> suggest("learning_rate", ["lr", "momentum"])
+        "did you mean 'lr'?"
         >>> suggest("zebra", ["Conv2d", "Linear"])
         ''
     """
     by_folded = {name.casefold(): name for name in sorted(known, reverse=True)}
-    found = difflib.get_close_matches(str(word).casefold(), by_folded, n=1, cutoff=0.6)
+    folded = str(word).casefold()
+    found = difflib.get_close_matches(folded, by_folded, n=1, cutoff=0.6)
+    meant = [ours for ours in other_names(folded) if ours.casefold() in by_folded]
+    if meant and (not found or found[0] != folded):
+        near = [ours for ours in meant if found and ours.casefold() == found[0]]
+        return f"did you mean {by_folded[(near or meant)[0].casefold()]!r}?"
     return f"did you mean {by_folded[found[0]]!r}?" if found else ""
 
 
+def other_names(word: str) -> list[str]:
+    """Our words for what other systems call so.
+
+    Example:
+        >>> other_names("max_epochs")
+        ['epochs']
+    """
+    return list(_MEANT.get(str(word).casefold(), ()))
+
+
+def known_words(known: Iterable[str], listed_by: str = "") -> str:
+    """`known: a, b, c`: all, or the first ones and what lists all.
+
+    Args:
+        known: the words, the likeliest first.
+        listed_by: the command that lists them, if there is one.
+
+    Example:
+        >>> known_words(["SGD", "Adam"]), known_words([])
+        ('known: SGD, Adam', 'known: none')
+        >>> known_words([f"block{number}" for number in range(99)], "rillnet list blocks")[-45:]
+        'block9 ... (rillnet list blocks shows all 99)'
+    """
+    words = list(known)
+    if len(words) <= MOST_LISTED or not listed_by:
+        return f"known: {', '.join(words) or 'none'}"
+    return f"known: {', '.join(words[:MOST_LISTED])} ... ({listed_by} shows all {len(words)})"
+
+
+def near_or_known(word: str, known: Iterable[str], listed_by: str = "") -> str:
+    """What may have been meant, or else what is known.
+
+    Example:
+        >>> near_or_known("zebra", ["Conv2d", "Linear"])
+        'known: Conv2d, Linear'
+    """
+    words = list(known)
+    return suggest(word, words) or known_words(words, listed_by)
+
+
 def shorten(value: Any, width: int = 60) -> str:
-    """The value as text, cut in the middle of what would not fit a line."""
+    """The value as text, cut in the middle of what would not fit a line.
+
+    Example:
+        >>> shorten(0.05), shorten(0.30000001192092896)
+        ('0.05', '0.3')
+    """
     text = repr(value)
+    if isinstance(value, float) and len(text) > _DIGITS:
+        text = f"{value:.7g}"
     return text if len(text) <= width else f"{text[: width - 4]} ..."

@@ -12,19 +12,21 @@ import functools
 import importlib
 import inspect
 import json
+import sys
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
-from rillnet.errors import Fault, RequestError, suggest
+from rillnet.errors import Fault, RequestError, near_or_known, other_names, suggest
 from rillnet.spec import TypedSpec
 
 T = TypeVar("T")
 
-UNTRUSTED = "runs code of yours; pass --trust if you mean it"
+UNTRUSTED = "runs code of yours; pass --trust, or trust=True in Python, if you mean it"
 """The rule that an import path in a document breaks."""
 
 
@@ -67,8 +69,14 @@ class Family(Generic[T]):
             found: Callable[..., T] = import_path(name)
             return found
         if name not in self._members:
-            raise RequestError(Fault("", f"unknown {self.kind}", name, hint=suggest(name, self._members)))
+            hint = written_with_a_dot(name) or near_or_known(name, self._members, self.listed_by)
+            raise RequestError(Fault("", f"unknown {self.kind}", name, hint=hint))
         return self._members[name]
+
+    @property
+    def listed_by(self) -> str:
+        """The command that lists the members."""
+        return f"rillnet list {self.kind.rpartition(' ')[2]}s"
 
     def check(self, spec: TypedSpec, address: str, omit: tuple[str, ...] = ()) -> list[Fault]:
         """Every fault of a record: its type, its arguments' names and values.
@@ -90,19 +98,37 @@ class Family(Generic[T]):
 
 
 _trusted: ContextVar[bool] = ContextVar("trusted", default=True)
+_beside: ContextVar[Path | None] = ContextVar("beside", default=None)
 
 
 @contextlib.contextmanager
-def trusting(trust: bool) -> Iterator[None]:
+def trusting(trust: bool, beside: Path | None = None) -> Iterator[None]:
     """Says whether import paths may be followed meanwhile: importing a module runs its code.
 
     Python code may follow them; a document may when its user says so.
+
+    Args:
+        trust: whether they may.
+        beside: the directory that is searched first, that of the document.
     """
-    before = _trusted.set(trust)
+    before, place = _trusted.set(trust), _beside.set(beside)
     try:
         yield
     finally:
         _trusted.reset(before)
+        _beside.reset(place)
+
+
+def written_with_a_dot(name: str) -> str:
+    """What to write instead of `mymodule.Gate`, or nothing where that is not what was meant.
+
+    Example:
+        >>> written_with_a_dot("mymodule.Gate")
+        "a class of a module is written 'mymodule:Gate'"
+    """
+    module, dot, member = name.rpartition(".")
+    is_path = dot and all(part.isidentifier() for part in name.split("."))
+    return f"a class of a module is written '{module}:{member}'" if is_path else ""
 
 
 def import_path(path: str) -> Any:
@@ -114,13 +140,50 @@ def import_path(path: str) -> Any:
     if not _trusted.get():
         raise RequestError(Fault("", UNTRUSTED, path))
     module_name, _, name = path.partition(":")
+    folder = _beside.get()
+    if folder is not None and str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))  # to stay: processes that decode files import from there too
     try:
         module = importlib.import_module(module_name)
     except ImportError as error:
-        raise RequestError(Fault("", f"cannot import {module_name!r}: {error}")) from error
+        is_absent = isinstance(error, ModuleNotFoundError) and error.name == module_name.partition(".")[0]
+        hint = f"searched first: {folder}; then PYTHONPATH" if folder is not None and is_absent else ""
+        raise RequestError(Fault("", f"cannot import {module_name!r}: {error}", hint=hint)) from error
     if not hasattr(module, name):
         raise RequestError(Fault("", f"module {module_name!r} has no {name!r}", hint=suggest(name, vars(module))))
     return getattr(module, name)
+
+
+_ELSEWHERE = {
+    **{key: f"run.{key}" for key in ("epochs", "steps", "frames", "seed", "device", "execution", "precision")},
+    **{key: f"data.{key}" for key in ("batch_size", "shuffle", "augment", "prepare", "workers", "validation")},
+    **{key: f"optimizer.{key}" for key in ("lr", "momentum", "weight_decay", "betas")},
+}
+"""Keys that are looked for in the wrong section, and where they stand."""
+
+
+def key_hint(name: str, known: Iterable[str]) -> str:
+    """What to write instead of an unknown key: a key of another section, the nearest one, or all.
+
+    Example:
+        >>> key_hint("epochs", ["loss", "optimizer"]), key_hint("learning_rate", ["lr"])
+        ("'run.epochs' says that", "did you mean 'lr'?")
+    """
+    words = list(known)
+    near, other = suggest(name, words), key_elsewhere(name)
+    if other and (not other.startswith("optimizer.") or "optimizer" in words) and not near:
+        return f"{other!r} says that"
+    return near or f"known: {', '.join(words) or 'none'}"
+
+
+def key_elsewhere(name: str) -> str:
+    """The address of a key of another section that is called so, or nothing.
+
+    Example:
+        >>> key_elsewhere("epochs"), key_elsewhere("max_epochs"), key_elsewhere("zebra")
+        ('run.epochs', 'run.epochs', '')
+    """
+    return next((_ELSEWHERE[one] for one in (name, *other_names(name)) if one in _ELSEWHERE), "")
 
 
 def check_arguments(
@@ -139,8 +202,7 @@ def check_arguments(
             if rule:
                 faults.append(Fault(f"{address}.{name}", rule, value))
         elif not takes_any:
-            hint = suggest(name, named) or "known: " + (", ".join(named) or "none")
-            faults.append(Fault(f"{address}.{name}", "unknown key", hint=hint))
+            faults.append(Fault(f"{address}.{name}", "unknown key", hint=key_hint(name, named)))
     for name, parameter in named.items():
         if parameter.default is parameter.empty and name not in arguments:
             faults.append(Fault(f"{address}.{name}", "is required"))

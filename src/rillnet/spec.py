@@ -6,6 +6,7 @@ them. They hold numbers, words, lists and mappings only, so that they can be wri
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -13,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationInfo,
@@ -46,10 +48,26 @@ Count = Annotated[int, Field(ge=1, strict=True)]
 Flag = Annotated[bool, Field(strict=True)]
 
 
+def _in_steps(value: Any) -> Any:
+    return f"{value} steps" if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Moment = Annotated[str, BeforeValidator(_in_steps)]
+"""A trigger; a bare number is steps."""
+
+
 class Record(BaseModel):
     """Base of all records: unknown keys are errors, values are not changed behind the user's back."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True, arbitrary_types_allowed=True)
+
+
+def _source_parts(text: str) -> dict[str, Any]:
+    found = _SOURCE.fullmatch(text.strip())
+    if not found:
+        raise ValueError(_SOURCE_RULE)
+    output, delay = found["output"], found["delay"]
+    return {"block": found["block"], "output": None if output is None else int(output), "delay": -int(delay or 0)}
 
 
 class SourceSpec(Record):
@@ -78,17 +96,13 @@ class SourceSpec(Record):
         Raises:
             ValueError: the text has another form.
         """
-        found = _SOURCE.fullmatch(text.strip())
-        if not found:
-            raise ValueError(_SOURCE_RULE)
-        output, delay = found["output"], found["delay"]
-        return cls(block=found["block"], output=None if output is None else int(output), delay=-int(delay or 0))
+        return cls(**_source_parts(text))
 
     @model_validator(mode="before")
     @classmethod
     def _from_text(cls, value: Any) -> Any:
         if isinstance(value, str):
-            return dict(cls.parse(value))
+            return _source_parts(value)
         if not isinstance(value, Mapping | cls):
             raise ValueError(_SOURCE_RULE)
         if isinstance(value, Mapping) and {"source", "via"} & set(value):
@@ -129,15 +143,11 @@ class TypedSpec(Record):
         if not isinstance(value, Mapping | TypedSpec):
             raise ValueError("must be a type's name, or a mapping with type and arguments")
         if isinstance(value, Mapping) and not isinstance(value.get("arguments"), Mapping):
-            own = {key: item for key, item in value.items() if key in cls.model_fields and key != "arguments"}
-            own |= {alias: value[alias] for alias in cls._aliases() if alias in value}
-            rest = {key: item for key, item in value.items() if key not in own}
+            keys = _keys_of(cls)
+            own = {key: item for key, item in value.items() if key in keys}
+            rest = {key: item for key, item in value.items() if key not in keys}
             return {**own, "arguments": rest}
         return value
-
-    @classmethod
-    def _aliases(cls) -> list[str]:
-        return [field.alias for field in cls.model_fields.values() if field.alias]
 
     @model_serializer(mode="wrap")
     def _side_by_side(self, handler: Any) -> dict[str, Any]:
@@ -145,6 +155,13 @@ class TypedSpec(Record):
         arguments = dumped.pop("arguments", {})
         kept = {key: value for key, value in dumped.items() if key == "type" or value not in (None, [], {}, False)}
         return {**kept, **arguments}
+
+
+@functools.cache
+def _keys_of(kind: type[TypedSpec]) -> frozenset[str]:
+    """The keys of a typed record that are no arguments."""
+    aliases = {field.alias for field in kind.model_fields.values() if field.alias}
+    return frozenset(aliases | (set(kind.model_fields) - {"arguments"}))
 
 
 class InputSpec(Record):
@@ -313,12 +330,12 @@ class RolloutSpec(Record):
 
     Args:
         default: `sequential`, `streaming`, or the delay of every edge that `delays` does not name.
-        delays: frames by edge, `{"a->b": 2}`.
+        delays: frames by edge, `{"a->b": 2}`; `auto` is as many as the first source of b takes longer than a.
         align: lengthen the shorter of two joining paths until they are equally long.
     """
 
     default: Literal["sequential", "streaming"] | Natural = "sequential"
-    delays: dict[str, Natural] = Field(default_factory=dict)
+    delays: dict[str, Natural | Literal["auto"]] = Field(default_factory=dict)
     align: Flag = False
 
     @model_validator(mode="before")
@@ -375,7 +392,7 @@ class CheckpointSpec(Record):
         mode: whether the best value is the largest or the smallest; None tells by the metric's name.
     """
 
-    every: str = "1 epoch"
+    every: Moment = "1 epoch"
     keep: Count = 3
     best: str | None = None
     mode: Literal["max", "min"] | None = None
@@ -389,7 +406,7 @@ class EvaluateSpec(Record):
         phase: `val` or `test`; None takes val where there is such data and test otherwise.
     """
 
-    every: str = "1 epoch"
+    every: Moment = "1 epoch"
     phase: Literal["val", "test"] | None = None
 
 
@@ -417,12 +434,15 @@ class ExecutionSpec(Record):
         memory_format: layout of image tensors.
         optimizer: which implementation of the optimiser's step.
         threads: threads of one process.
+        group: whether isomorphic blocks are computed at once: where it pays (as if left out), wherever it can be
+            done, or never.
     """
 
     compile: Flag | None = None
     memory_format: Literal["contiguous", "channels_last"] | None = None
     optimizer: Literal["single", "foreach", "fused"] | None = None
     threads: Count | None = None
+    group: Literal["auto", "on", "off"] | None = None
 
 
 class RunSpec(Record):
@@ -437,12 +457,14 @@ class RunSpec(Record):
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
         execution: `auto` measures what is fastest, `eager` runs Python as written, `compiled` compiles frames.
         precision: the element type that frames are computed in.
+        reset: the field of the data that says which streams begin anew, from a state of zeros: where it is true, or
+            where it is 0 if it counts frames.
         checkpoint: when the run is saved.
         evaluate: when the net is evaluated.
         early_stopping: what ends the run before its time.
         average: how much of its past a moving average of the parameters, used for evaluation, keeps at each step.
         log: how often metrics are reported, `50 steps`.
-        extensions: what else is done while it runs, by import path.
+        extensions: what else is done while it runs, by name or import path.
     """
 
     epochs: Count | None = None
@@ -453,11 +475,12 @@ class RunSpec(Record):
     device: str = "auto"
     execution: Literal["auto", "eager", "compiled"] | ExecutionSpec = "auto"
     precision: Literal["fp32", "bf16", "fp16", "fp64"] = "fp32"
+    reset: str | None = None
     checkpoint: CheckpointSpec = Field(default_factory=CheckpointSpec)
     evaluate: EvaluateSpec = Field(default_factory=EvaluateSpec)
     early_stopping: EarlyStoppingSpec | None = None
     average: Annotated[float, Field(gt=0, lt=1, strict=True)] | None = None
-    log: str = "50 steps"
+    log: Moment = "50 steps"
     extensions: list[TypedSpec] = Field(default_factory=list)
 
     @field_validator("steps", "frames")
@@ -497,6 +520,9 @@ class ExperimentSpec(Record):
     def _rules_have_names(cls, value: Any) -> Any:
         if isinstance(value, Mapping) and isinstance(value.get("type"), str):
             raise ValueError("must be learning rules by name, as in {main: {type: Backprop, ...}}")
+        for name, rule in value.items() if isinstance(value, Mapping) else ():
+            if name in RunSpec.model_fields and not isinstance(rule, Mapping):
+                raise ValueError(f"must be learning rules by name, and {name!r} is none; 'run.{name}' says that")
         return value
 
     @field_validator("experiment")

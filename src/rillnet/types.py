@@ -68,6 +68,19 @@ class WindowedRule(LearningRule, Protocol):
     """How many new frames come between two of its steps."""
 
 
+@runtime_checkable
+class RatedRule(LearningRule, Protocol):
+    """A rule whose learning rate may be held at a value."""
+
+    def hold_rate(self, value: float | None, part: str | None = None) -> None:
+        """Holds the rate at a value, whatever its curve says.
+
+        Args:
+            value: the rate; None gives it back to its curve.
+            part: what it applies to, as in `rates()`; None is everything.
+        """
+
+
 class LearningContext(Protocol):
     """Where a run is when a rule learns."""
 

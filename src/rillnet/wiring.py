@@ -34,14 +34,18 @@ class Through:
     block: dict[str, Any]
 
 
-def unfold(blocks: Mapping[str, Any]) -> Mapping[str, Any]:
+def unfold(blocks: Mapping[str, Any], through: Mapping[str, Through] | None = None) -> Mapping[str, Any]:
     """The blocks, with those written as sources of others as blocks of their own before these.
+
+    Args:
+        blocks: by name.
+        through: those written as sources of others, if that is known already.
 
     Example:
         >>> unfold({"h": {"type": "Pool", "from": [{"source": "x", "via": "Linear", "out_features": 3}, "h@-1"]}})
         {'h_x': {'type': 'Linear', 'from': ['x'], 'out_features': 3}, 'h': {'type': 'Pool', 'from': ['h_x', 'h@-1']}}
     """
-    through = throughs(blocks)
+    through = throughs(blocks) if through is None else through
     if not through:
         return blocks
     found: dict[str, Any] = {}
@@ -63,8 +67,13 @@ def unfolded(net: Any) -> Any:
     return {**net, "blocks": unfold(blocks)} if isinstance(blocks, Mapping) else net
 
 
-def throughs(blocks: Mapping[str, Any]) -> dict[str, Through]:
-    """The blocks that are written as sources of others, by the names they get: `reader_source`, numbered if taken."""
+def throughs(blocks: Mapping[str, Any], others: Container[str] = ()) -> dict[str, Through]:
+    """The blocks that are written as sources of others, by the names they get: `reader_source`, numbered if taken.
+
+    Args:
+        blocks: by name.
+        others: names that are taken besides.
+    """
     found: dict[str, Through] = {}
     taken = set(blocks)
     for reader, block in blocks.items():
@@ -75,36 +84,45 @@ def throughs(blocks: Mapping[str, Any]) -> dict[str, Through]:
         listed = list(enumerate(given)) if isinstance(given, list | tuple) else [(None, given)]
         for position, item in listed:
             if _is_through(item):
-                name = _free(f"{reader}_{_word(item['source'])}", taken)
+                name = _free(f"{reader}_{_word(item['source'])}", taken, others)
                 taken.add(name)
                 found[name] = Through(reader, position, _block(item, block))
     return found
 
 
 def _source_key(block: Any) -> str | None:
-    if not isinstance(block, Mapping):
+    if isinstance(block, str) or not isinstance(block, Mapping):
         return None
     return next((key for key in SOURCE_KEYS if key in block), None)
 
 
 def _is_through(item: Any) -> bool:
+    if isinstance(item, str):  # as nearly all sources are
+        return False
     return isinstance(item, Mapping) and isinstance(item.get("via"), str) and bool(item.get("source"))
 
 
 def _word(source: Any) -> str:
     """A source, or several, as a part of a name: `h`, `lstm_1`, `x_h`."""
+    if isinstance(source, str):
+        return _plain_word(source)
     if isinstance(source, list | tuple):
         flat = [one for item in source for one in (item if isinstance(item, list | tuple) else [item])]
         return "_".join(dict.fromkeys(_word(item) for item in flat))
     if isinstance(source, Mapping):
         output = source.get("output")
         return _word(f"{source.get('block', '')}" + ("" if output is None else f"_{output}"))
-    return re.sub(r"[^A-Za-z0-9]+", "_", str(source).partition("@")[0]).strip("_")
+    return _plain_word(str(source))
 
 
-def _free(name: str, taken: Container[str]) -> str:
+def _plain_word(text: str) -> str:
+    name = text.partition("@")[0]
+    return name if name.isalnum() and name.isascii() else re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")
+
+
+def _free(name: str, taken: Container[str], others: Container[str]) -> str:
     number, found = 2, name
-    while found in taken:
+    while found in taken or found in others:
         number, found = number + 1, f"{name}_{number}"
     return found
 

@@ -43,6 +43,7 @@ ROWS: list[Row] = [
     ("GRUCell", [PLAIN], {"hidden_size": 5}),
     ("LSTMCell", [PLAIN], {"hidden_size": 5}),
     ("ConvLSTMCell", [IMAGE], {"hidden_channels": 3}),
+    ("OneHot", [()], {"classes": 4}),
     ("Noise", [PLAIN], {"std": 0.1}),
     ("Pool", [IMAGE, (2,)], {"act": "tanh"}),
     ("Pool", [IMAGE], {"layernorm_mean": "spatial", "layernorm_std": "full", "gain_shape": "spatial"}),
@@ -56,11 +57,14 @@ ROWS: list[Row] = [
     ("CrossEntropy", [PLAIN, PLAIN], {"label_smoothing": 0.1}),
     ("Accuracy", [PLAIN, ()], {}),
     ("AccuracyByDelay", [PLAIN, (), ()], {"delays": 1}),
+    ("ConfusionByDelay", [PLAIN, (), ()], {"delays": 1}),
+    ("FirstResponses", [()], {"count": 1}),
 ]
 OF_TORCH = {"RNNCell", "GRUCell"}
 
-NO_GRADIENT = {"Accuracy": "a count", "AccuracyByDelay": "counts"}
-ALWAYS_FLOAT32 = dict.fromkeys(NO_GRADIENT, "a share of examples, whatever the type of the scores")
+NO_GRADIENT = {"Accuracy": "a count", "AccuracyByDelay": "counts", "ConfusionByDelay": "counts", "FirstResponses": "reads whole numbers"}
+ALWAYS_FLOAT32 = dict.fromkeys(NO_GRADIENT, "what counts, whatever the type of the scores")
+NO_GRADIENT["OneHot"] = "reads class numbers"
 
 
 def name_of(row: Row) -> str:

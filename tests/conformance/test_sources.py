@@ -21,9 +21,13 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from rillnet.data import Data, open_data
 from rillnet.data.batch import Batch
+from rillnet.data.frames import Frames
 from rillnet.data.passes import Passes
 from rillnet.data.source import Source
 from rillnet.data.sources import SOURCES
+from rillnet.data.sources.frame_arrays import FrameArrays
+from rillnet.data.sources.generator import Generator
+from tests.data.videos import write_video
 
 CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 COUNT = 20
@@ -77,6 +81,70 @@ def stream(root: Path) -> Any:
     return {"type": "ImageStream", "of": "Digits", "frames": 9, "fading": 2}
 
 
+def stream_in_step(root: Path) -> Any:
+    return {"type": "ImageStream", "of": "Digits", "duration": 3, "in_step": True, "noise": 0.5, "frames": 9}
+
+
+def generated(name: str, **arguments: Any) -> Opener:
+    def opener(root: Path) -> Any:
+        return {"type": name, "frames": 9, "evaluation_frames": 4, **arguments}
+
+    opener.__name__ = name
+    return opener
+
+
+def text_file(root: Path) -> Any:
+    (root / "text.txt").write_text("a rose is a rose is a rose\n" * 4, encoding="utf-8")
+    return {"type": "Text", "file": "text.txt", "held_out": 0.25}
+
+
+def frame_arrays(root: Path) -> Any:
+    np.save(root / "image.npy", pixels(COUNT, 3, 4, 4))
+    np.save(root / "position.npy", np.arange(2 * COUNT, dtype=np.float32).reshape(COUNT, 2))
+    return {"type": "FrameArrays", "train": {"image": "image.npy", "position": "position.npy"}}
+
+
+def recordings(root: Path) -> Any:
+    lengths = [3, 5, 2, 4, 7, 1, 3]
+    given = {"image": [torch.rand(length, 2, 3) for length in lengths], "label": [torch.arange(n) for n in lengths]}
+    return FrameArrays(given, test=given, at_end="hold", frames=9)
+
+
+def walkers(streams: int) -> Iterator[dict[str, Any]]:
+    """Walks whose steps are drawn from a global generator."""
+    at = np.zeros((streams, 2), dtype=np.float32)
+    for _ in range(7):
+        at = at + np.random.randn(streams, 2).astype(np.float32)
+        yield {"image": at, "draw": torch.rand(streams)}
+
+
+def generator(root: Path) -> Any:
+    return {"type": "Generator", "of": f"{__name__}:walkers", "at_end": "repeat", "frames": 9}
+
+
+def generators(root: Path) -> Any:
+    def one(stream: int) -> Iterator[dict[str, Any]]:
+        return ({"image": torch.rand(3) + stream} for _ in range(2 + stream))
+
+    return Generator({"train": one, "test": one}, per_stream=True, at_end="repeat", frames=9, evaluation_frames=5)
+
+
+def modalities(root: Path) -> Any:
+    seen, heard = {"type": "MovingEdges", "size": 8}, {"type": "Oscillators", "period": [[4, 9]]}
+    return {"type": "Modalities", "of": {"eye": seen, "ear": heard}, "frames": 9, "evaluation_frames": 4}
+
+
+def video(root: Path) -> Any:
+    write_video(root / "moving.mkv", pixels(COUNT, 8, 10, 3))
+    return {"type": "Video", "file": "moving.mkv", "size": [4, 5]}
+
+
+def videos(root: Path) -> Any:
+    for number in range(7):
+        write_video(root / f"{number}.mkv", pixels(3 + number, 8, 10, 3))
+    return {"type": "Video", "file": [f"{number}.mkv" for number in range(7)], "mode": "L", "frames": 9}
+
+
 def images(root: Path) -> Any:
     for phase, count in (("train", 6), ("val", 2), ("test", 3)):
         for label, name in enumerate(["ant", "bee", "fly"]):
@@ -128,6 +196,28 @@ def function(root: Path) -> Any:
     return examples
 
 
+def sequences(root: Path) -> Any:
+    for phase, lengths in (("train", [3, 1, 4, 2, 5, 3, 2]), ("test", [2, 3])):
+        np.savez(
+            root / f"{phase}.npz",
+            signal=np.random.default_rng(1).normal(size=(sum(lengths), 2)).astype(np.float32),
+            label=np.arange(len(lengths)),
+            lengths=np.array(lengths),
+        )
+    return {"type": "Sequences", "train": "train.npz", "test": "test.npz"}
+
+
+GENERATED = [
+    generated("MovingEdges", speed=[0.5, 2], size=8, duration=[3, 5]),
+    generated("OrnsteinUhlenbeck", tau=3.0),
+    generated("Oscillators", period=[4, [3.0, 8.5]], noise=0.1),
+    generated("PinkNoise", channels=2),
+    generated("RandomWalk", walls=[-1, 1]),
+    generated("Spikes", rate=[0.1, 0.4]),
+    generated("WhiteNoise", distribution="uniform"),
+    generated("Words", words=["to", "be", "or"]),
+]
+
 ROWS: list[tuple[str, Opener, int]] = [
     ("Digits", digits, 0),
     ("MNIST", mnist, 0),
@@ -136,6 +226,17 @@ ROWS: list[tuple[str, Opener, int]] = [
     ("CIFAR10", cifar_archives, 2),
     ("RomanNumerals", numerals, 0),
     ("ImageStream", stream, 0),
+    ("ImageStream", stream_in_step, 0),
+    *((opener.__name__, opener, 0) for opener in GENERATED),
+    ("Text", text_file, 0),
+    ("Sequences", sequences, 0),
+    ("FrameArrays", frame_arrays, 0),
+    ("FrameArrays", recordings, 0),
+    ("Generator", generator, 0),
+    ("Generator", generators, 0),
+    ("Modalities", modalities, 0),
+    ("Video", video, 0),
+    ("Video", videos, 0),
     ("Images", images, 0),
     ("Images", images, 1),
     ("Images", images, 2),
@@ -148,27 +249,44 @@ ROWS: list[tuple[str, Opener, int]] = [
     ("Python", function, 0),
 ]
 
+NOT_REPEATABLE = {"Camera": "what a camera has shown is gone"}
+"""Members without a row, with the reason."""
+
+IN_TIME = {
+    *("numerals", "stream", "stream_in_step", "text_file", "frame_arrays", "recordings", "generator", "generators"),
+    *("modalities", "sequences", "video", "videos"),
+    *(opener.__name__ for opener in GENERATED),
+}
 CANNOT_BE_READ_AT_ANY_POSITION = {
-    "numerals": "frames go on without end, and each holds all streams",
-    "stream": "frames go on without end, and each holds all streams",
+    **dict.fromkeys(IN_TIME, "frames go on without end, and each holds all streams"),
     "loader": "a DataLoader draws its own batches, and can only be gone through from the beginning",
     "function": "an iterable can only be gone through from the beginning",
 }
+
+FLOATING = {
+    **dict.fromkeys(("OrnsteinUhlenbeck", "Oscillators", "PinkNoise", "RandomWalk", "WhiteNoise"), "signal"),
+    **dict.fromkeys(("Text", "Words"), "one_hot"),
+    "Sequences": "signal",
+    "Spikes": "spikes",
+    "Modalities": "ear_signal",
+}
+"""The field of numbers that is prepared, where it is not called image."""
 
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")
 
 
 @pytest.fixture(params=ROWS, ids=[f"{name}-{opener.__name__}-{workers}" for name, opener, workers in ROWS])
 def data(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Data]:
-    _, opener, workers = request.param
+    name, opener, workers = request.param
+    field = FLOATING.get(name, "image")
     opened = open_data(
         opener(tmp_path),
         root=tmp_path,
         seed=3,
         batch_size=6,
         workers=workers,
-        augment=[{"type": "Noise", "std": 0.5}],
-        prepare=[{"type": "Rescale", "min": -1, "max": 1}],
+        augment=[{"type": "Noise", "std": 0.5, "field": field}],
+        prepare=[{"type": "Rescale", "min": -1, "max": 1, "field": field}],
     )
     yield opened
     opened.close()
@@ -192,7 +310,7 @@ def same(a: Batch, b: Batch) -> bool:
 
 
 def test_every_member_has_a_row() -> None:
-    assert {name for name, _, _ in ROWS} == {*SOURCES, "Python"}
+    assert {name for name, _, _ in ROWS} == {*SOURCES, "Python"} - NOT_REPEATABLE.keys()
 
 
 @pytest.mark.parametrize("name", list(SOURCES))
@@ -200,7 +318,15 @@ def test_making_one_reads_nothing(name: str) -> None:
     needed = {
         "Images": {"root": "/nowhere"},
         "Arrays": {"train": {"x": "/nowhere.npy"}},
+        "FrameArrays": {"train": {"x": "/nowhere.npy"}},
+        "Generator": {"of": walkers},
         "ImageStream": {"of": "Digits"},
+        "Modalities": {"of": {"eye": "MovingEdges"}},
+        "Oscillators": {"period": [8]},
+        "Sequences": {"train": "/nowhere.npz"},
+        "Text": {"file": "/nowhere.txt"},
+        "Video": {"file": "/nowhere.mkv"},
+        "Words": {"words": ["to", "be"]},
     }
 
     assert isinstance(SOURCES.find(name)(**needed.get(name, {})), Source)
@@ -245,6 +371,20 @@ def test_every_example_comes_once_in_each_epoch(readable: Data) -> None:
         assert sorted(drawn.tolist()) == list(range(feed.examples))
         assert drawn.tolist() != sorted(drawn.tolist())
         assert {batch.epoch for batch in batches} == {epoch}
+
+
+def test_frames_follow_from_seed_stream_and_number_alone(data: Data, request: pytest.FixtureRequest) -> None:
+    opener = request.node.callspec.params["data"][1].__name__
+    if opener not in IN_TIME or opener in ("text_file", "frame_arrays", "recordings", "video", "videos"):
+        pytest.skip("not made of streams that are drawn")
+    frames = data.examples("train")
+    assert isinstance(frames, Frames)
+    if opener in ("stream_in_step", "generator", "sequences"):
+        pytest.skip("what a stream shows depends on how many there are: they share the images, one generator, or the sequences")
+    for number in (0, 5, 1000):
+        few, many = (frames.frame(number, streams, 3) for streams in (3, 21))
+
+        assert all(torch.equal(few[name], many[name][:3]) for name in few)
 
 
 def test_an_epoch_has_as_many_examples_as_announced(data: Data) -> None:

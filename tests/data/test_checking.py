@@ -92,8 +92,8 @@ def test_import_paths_need_trust() -> None:
     spec = DataSpec(source="no.such.module:Source", prepare=["no.such.module:Change"])
 
     assert [str(fault) for fault in check_data(spec, trust=False)] == [
-        "data.source.type: runs code of yours; pass --trust if you mean it (got 'no.such.module:Source')",
-        "data.prepare.0.type: runs code of yours; pass --trust if you mean it (got 'no.such.module:Change')",
+        "data.source.type: runs code of yours; pass --trust, or trust=True in Python, if you mean it (got 'no.such.module:Source')",
+        "data.prepare.0.type: runs code of yours; pass --trust, or trust=True in Python, if you mean it (got 'no.such.module:Change')",
     ]
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from rillnet.data import open_data
-from rillnet.data.frames import Frames, FramesFeed
+from rillnet.data.frames import Frames, FramesFeed, SourceEnded
+from rillnet.data.sources.frame_arrays import FrameArrays
 
 SOURCE = {"type": "RomanNumerals", "duration": [2, 5], "frames": 7, "evaluation_frames": 3, "size": 8}
 
@@ -52,3 +54,18 @@ def test_an_evaluation_is_one_epoch_of_frames_and_moves_nothing() -> None:
 
 def test_the_sources_of_frames_satisfy_the_protocol() -> None:
     assert isinstance(open_data(SOURCE).examples("train"), Frames)
+
+
+def test_a_source_that_ends_ends_an_evaluation_and_stops_a_feed() -> None:
+    source = FrameArrays({"x": torch.arange(3.0)}, test={"x": torch.arange(3.0)}, at_end="stop", frames=9)
+    data = open_data(source, batch_size=1)
+    made = data.feed("train")
+    for _ in range(3):
+        made.next()
+    before = made.state()
+    with pytest.raises(SourceEnded) as error:
+        made.next()
+
+    assert str(error.value) == "data.source.train: has ended after 3 frames; at_end: repeat or hold goes on"
+    assert made.state() == before
+    assert len(list(made.once())) == 3

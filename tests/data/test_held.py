@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 
+import pytest
 import torch
 
 from rillnet.data.examples import ArrayExamples
-from rillnet.data.held import HeldImages
+from rillnet.data.held import FrameNoise, HeldImages, NoiseType
+from rillnet.errors import RequestError
 
 EXAMPLES = ArrayExamples({"image": torch.arange(50.0).view(50, 1, 1, 1), "label": torch.arange(50)})
 
@@ -41,3 +43,46 @@ def test_the_image_before_fades_away_linearly() -> None:
 def test_phases_show_different_streams() -> None:
     train, test = (HeldImages(EXAMPLES, phase, duration=3).frame(0, 32, 1)["label"] for phase in ("train", "test"))
     assert not torch.equal(train, test)
+
+
+@pytest.mark.parametrize(("kind", "kurtosis"), [("normal", 3.0), ("uniform", 1.8)])
+def test_noise_is_fresh_and_as_told(kind: NoiseType, kurtosis: float) -> None:
+    flat = ArrayExamples({"image": torch.zeros(5, 1, 32, 32), "label": torch.arange(5)})
+    held = HeldImages(flat, "train", duration=9, noise=FrameNoise(0.5, kind, None))
+    drawn = torch.stack([held.frame(number, 8, 1)["image"] for number in range(20)])
+
+    assert drawn.mean().item() == pytest.approx(0, abs=0.01)
+    assert drawn.std().item() == pytest.approx(0.5, rel=0.01)
+    assert (drawn / 0.5).pow(4).mean().item() == pytest.approx(kurtosis, abs=0.05)
+    assert (drawn[1:] * drawn[:-1]).mean().item() == pytest.approx(0, abs=0.002)
+    assert torch.equal(held.frame(7, 8, 1)["image"], drawn[7])
+
+
+def test_noise_is_clipped() -> None:
+    image = HeldImages(EXAMPLES, "train", duration=9, noise=FrameNoise(2.0)).frame(0, 64, 1)["image"]
+
+    assert image.min() == 0
+    assert image.max() == 1
+
+
+def test_in_step_sequences_begin_together() -> None:
+    held = HeldImages(EXAMPLES, "train", duration=3, in_step=True, frames=None)
+    frames = [held.frame(number, 10, 1) for number in range(15)]
+
+    assert [frame["begins"].tolist() for frame in frames] == [[number % 3 == 0] * 10 for number in range(15)]
+    assert held.fields()["begins"] == ((), torch.bool)
+    assert held.frames_of_pass(10) == 15
+    assert held.frames_of_pass(8) == 21
+    assert sorted(torch.cat([frame["label"] for frame in frames[::3]]).tolist()) == list(range(50))
+
+
+def test_in_step_evaluations_keep_their_order() -> None:
+    held = HeldImages(EXAMPLES, "test", duration=2, in_step=True)
+
+    assert held.frame(2, 10, 1)["label"].tolist() == list(range(10, 20))
+
+
+def test_in_step_durations_cannot_be_drawn() -> None:
+    with pytest.raises(RequestError) as error:
+        HeldImages(EXAMPLES, "train", duration=[2, 4], in_step=True)
+    assert str(error.value) == "duration: must be one number of frames where streams are in step (got [2, 4])"

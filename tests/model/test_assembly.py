@@ -268,6 +268,20 @@ def test_a_net_that_is_there_already_becomes_a_block() -> None:
     assert [edge.name for edge in again["part"].edges] == ["p->fc"]  # type: ignore[union-attr]
 
 
+def test_equal_blocks_of_different_shapes_are_told_apart() -> None:
+    net = net_of({"a": {"type": "Synapse", "shape": [3]}, "b": {"type": "Synapse", "shape": [2], "from": "x"}})
+
+    assert net.infer_shapes()["b"] == Signature((2,))
+
+
+def test_many_equal_blocks_draw_what_each_draws_alone() -> None:
+    many = net_of({f"b{n}": linear(4, **{"from": "x"}) for n in range(9)})
+
+    for name in ("b1", "b2", "b8"):
+        alone = net_of({name: linear(4, **{"from": "x"})})
+        assert torch.equal(many[name].weight, alone[name].weight)  # type: ignore[arg-type]
+
+
 # --- shared parameters ----------------------------------------------------------------------------
 
 

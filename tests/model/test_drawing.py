@@ -14,6 +14,7 @@ from torch import Tensor, nn
 import rillnet as rn
 from rillnet.model.drawing import COLOURS, kind_of, svg
 from rillnet.model.layers.function import Function, Port
+from rillnet.model.lettering import text_width
 from rillnet.model.net import Net
 from rillnet.model.nets import path_of
 
@@ -121,7 +122,7 @@ def test_blocks_left_out_of_a_phase_have_a_dashed_border() -> None:
 def test_names_are_escaped() -> None:
     drawn = svg(recurrent())
 
-    assert "re<current>: 10 blocks, 83 parameters" in texts(drawn)
+    assert "re<current>: 6 blocks (10 with nested nets opened), 83 parameters" in texts(drawn)
     assert "re<current>" not in drawn
 
 
@@ -203,3 +204,17 @@ def test_a_thousand_blocks() -> None:
 
     assert time.process_time() - start < 5
     assert len(lines(drawn, "edge")) == 1500
+
+
+def test_long_labels_stay_within_their_boxes_and_are_whole_on_hovering() -> None:
+    name = "a_block_whose_name_is_so_long_that_no_picture_of_a_net_has_a_place_for_it"
+    net = Net("wide", {"an_input_with_quite_a_long_name_of_its_own_as_well_as_the_block": (4,)}).add(name, nn.Tanh())
+
+    root = ElementTree.fromstring(svg(net))
+    shown = [element.text or "" for element in root.iter(f"{SVG}text") if element.get("class") == "name"]
+    assert all("\u2026" in text for text in shown)
+    assert any(name in title for title in titles(svg(net)))
+    for group in root.iter(f"{SVG}g"):
+        box, text = group.find(f"{SVG}rect"), group.find(f"{SVG}text")
+        if box is not None and text is not None and text.get("class") == "name":
+            assert text_width(text.text or "", 12, bold=True) < float(box.get("width", 0))

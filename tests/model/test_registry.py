@@ -41,7 +41,7 @@ def test_every_layer_of_ours_has_a_name() -> None:
     [
         ("Conv2D", True, "unknown block type (got 'Conv2D'); did you mean 'Conv2d'?"),
         ("Nett", True, "unknown block type (got 'Nett'); did you mean 'Net'?"),
-        ("torch.nn:Tanh", False, "runs code of yours; pass --trust if you mean it (got 'torch.nn:Tanh')"),
+        ("torch.nn:Tanh", False, "runs code of yours; pass --trust, or trust=True in Python, if you mean it (got 'torch.nn:Tanh')"),
         ("torch.none:Tanh", True, "cannot import 'torch.none': No module named 'torch.none'"),
         ("torch.nn:Tahn", True, "module 'torch.nn' has no 'Tahn'; did you mean 'Tanh'?"),
         ("math:pi", True, "must name a class or function that makes a module (got 'math:pi')"),
@@ -103,7 +103,7 @@ def test_lists_are_given_as_tuples() -> None:
             {"out_feature": 2},
             ["net/x.out_feature: unknown key; did you mean 'out_features'?", "net/x.out_features: is required"],
         ),
-        ("Linear", {"out_features": 2, "device": "cpu"}, ["net/x.device: unknown key; known: out_features, bias"]),
+        ("Linear", {"out_features": 2, "device": "cpu"}, ["net/x.device: unknown key; 'run.device' says that"]),
         ("Linear", {"out_features": "many"}, ["net/x.out_features: must be a whole number (got 'many')"]),
         ("Linear", {"out_features": 0}, ["net/x.out_features: must be at least 1 (got 0)"]),
         ("Linear", {"out_features": 2, "bias": "no"}, ["net/x.bias: must be true or false (got 'no')"]),

@@ -127,8 +127,8 @@ def test_every_fault_of_the_delays_is_told_at_once() -> None:
     assert str(error.value).splitlines() == [
         "rollout.delays.conv1->conv3: unknown edge; did you mean 'conv1->conv2'?",
         "rollout.delays.hidden: unknown edge; an edge is called source->target",
-        "rollout.delays.x->conv1: must be a whole number of frames, 0 or more (got -1)",
-        "rollout.delays.conv1->conv2: must be a whole number of frames, 0 or more (got 0.5)",
+        "rollout.delays.x->conv1: must be a whole number of frames, 0 or more, or auto (got -1)",
+        "rollout.delays.conv1->conv2: must be a whole number of frames, 0 or more, or auto (got 0.5)",
         "rollout.delays.conv1->conv2#1: unknown edge; did you mean 'conv1->conv2'?",
     ]
     with pytest.raises(RequestError) as error:

@@ -169,6 +169,40 @@ def test_shape_errors_name_the_block_and_its_sources(
     assert str(shape_error("net/c", "Conv2d", sources, error)) == message
 
 
+@pytest.mark.parametrize(
+    ("kind", "sources", "error", "end"),
+    [
+        (
+            "Linear",
+            [Signature((16, 4, 4))],
+            "mat1 and mat2 shapes cannot be multiplied (3904x4 and 256x10)",
+            "mat1 and mat2 shapes cannot be multiplied (N*64x4 and 256x10); "
+            "a Flatten before it makes one row of what it reads",
+        ),
+        ("Conv2d", [IMAGE], "expected input[61, 3, 8, 8] to have 1 channels", "expected input[N, 3, 8, 8] to have 1 channels"),
+        (
+            "CrossEntropy",
+            [Signature((16, 4, 10)), LABEL],
+            "expected 61",
+            "expected N; a Flatten before the block that makes a gives one row of scores",
+        ),
+        ("Sum", [IMAGE], "Sum.forward() takes 2 positional arguments but 3 were given", "it takes 1 source, and `from` names 2"),
+        (
+            "CrossEntropy",
+            [Signature((10,))],
+            "CrossEntropy.forward() missing 1 required positional argument: 'label_N'",
+            "it needs label_N as well; name all in `from`",
+        ),
+    ],
+)
+def test_shape_errors_say_n_for_the_batch_and_what_is_probably_missing(
+    kind: str, sources: list[Output], error: str, end: str
+) -> None:
+    named = list(zip("abc", sources, strict=False))
+    read = ", ".join(f"{name} {written(output)}" for name, output in named)
+    assert str(shape_error("net/x", kind, named, TypeError(error))) == f"net/x: {kind} cannot work on {read}: {end}"
+
+
 def test_a_lazy_layer_takes_its_sizes_from_what_it_reads() -> None:
     layer = nn.LazyLinear(3)
 

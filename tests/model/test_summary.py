@@ -172,6 +172,19 @@ def test_a_net_in_text() -> None:
     ]
 
 
+def test_a_large_net_is_shown_by_its_first_and_last_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rillnet.model.summary.MOST_ROWS", 40)
+    net = Net("n", {"x": (4,)}, seed=0)
+    for number in range(25):
+        net.add(f"fc{number}", rn.Linear(out_features=4)).add(f"act{number}", rn.Tanh())
+
+    lines = text(summarise(net)).splitlines()
+
+    assert len(lines) == 2 + 20 + 1 + 10 + 2
+    assert lines[22].split() == ["...", "21", "more", "11", "Tanh,", "10", "Linear", "200", "160"]
+    assert lines[-1].split() == ["total", "500", "400"]
+
+
 def test_blocks_of_nested_nets_are_indented() -> None:
     lines = text(summarise(nested())).splitlines()
 

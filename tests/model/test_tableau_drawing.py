@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from rillnet.errors import RequestError
+from rillnet.model.lettering import text_width
 from rillnet.model.net import Net
 from rillnet.model.rollout import Rollout
 from rillnet.model.tableau_drawing import tableau_svg, tableau_text
@@ -78,3 +79,25 @@ def test_rollouts_of_different_nets_are_not_compared(net: Net) -> None:
     assert str(error.value) == "the rollouts one, other are not of the same net"
     with pytest.raises(RequestError, match="a tableau needs at least one rollout"):
         tableau_svg({}, 2)
+
+
+def test_the_legend_says_what_colours_and_frames_mean_and_fits(net: Net) -> None:
+    picture = ElementTree.fromstring(tableau_svg({"sequential": Rollout(net)}, 1))
+
+    notes = [element for element in picture.iter(f"{SVG}text") if element.get("class") == "note"]
+    told = [element.text or "" for element in notes]
+    assert [text.split(":")[0] for text in told[1:3]] == [
+        "ready at once",
+        "a block, with the update step at which it is ready",
+    ]
+    assert told[3].startswith("the first frame of a block that depends on")
+    ends = [float(element.get("x", 0)) + text_width(element.text or "", 11) for element in notes]
+    assert max(ends) <= float(picture.get("width", 0))
+
+
+def test_a_long_name_is_shortened_and_whole_on_hovering() -> None:
+    name = "a_block_whose_name_is_so_long_that_no_picture_of_a_tableau_has_a_place_for_it"
+    net = Net.from_spec({"inputs": {"x": [2]}, "blocks": {name: "Tanh"}}, device="meta")
+
+    picture = ElementTree.fromstring(tableau_svg({"sequential": Rollout(net)}, 1))
+    assert [title.text for title in picture.iter(f"{SVG}title")] == [name]

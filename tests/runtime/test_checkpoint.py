@@ -16,7 +16,8 @@ from rillnet.errors import CheckpointError, RequestError, RunError
 from rillnet.runtime import checkpoint
 from rillnet.runtime.locking import Lock
 
-INTACT = "; earlier checkpoints are intact, the same command goes on from the newest"
+NONE = "; no checkpoint was saved before"
+INTACT = "; earlier checkpoints are intact, and the run goes on from the newest"
 
 
 def tensors(step: int) -> dict[str, dict[str, Tensor]]:
@@ -296,7 +297,7 @@ def test_a_file_stands_where_the_directory_must_be(tmp_path: Path) -> None:
         save(tmp_path / "runs" / "checkpoints", 1)
     assert str(caught.value) == (
         f"{tmp_path}/runs/checkpoints/step-0000000001: cannot be saved: a file stands where a directory must be;"
-        f" move the file away or choose another directory{INTACT}"
+        f" move the file away or choose another directory{NONE}"
     )
 
 
@@ -317,7 +318,7 @@ def test_a_directory_that_is_not_writable(tmp_path: Path, unprivileged: None) ->
         save(directory, 1)
     assert str(caught.value) == (
         f"{directory}/step-0000000001: cannot be saved: permission is denied;"
-        f" make the directory writable or choose another{INTACT}"
+        f" make the directory writable or choose another{NONE}"
     )
 
 

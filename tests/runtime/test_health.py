@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,11 +13,11 @@ from torch import nn
 
 import rillnet as rn
 from rillnet.errors import RunError
-from rillnet.runtime.health import check_parameters, first_nonfinite, loss_error
+from rillnet.runtime.health import check_parameters, first_nonfinite, kept_by, loss_error
 from rillnet.runtime.session import Session
 from tests.training.small_experiments import differing, experiment, image_net, images, state_of
 
-ADVICE = "lower the learning rate, clip the gradient, or look at the data; the checkpoint before is intact"
+ADVICE = "lower the learning rate, clip the gradient, or look at the data; no checkpoint was saved before"
 
 
 class Logarithm(nn.Module):
@@ -59,7 +60,24 @@ def test_then_parameters() -> None:
     session = spoiled()
     session.set("net/logits/bias", math.nan)
     session.set("net/norm/running_mean", math.nan)  # of no consequence in training
-    assert first_nonfinite(session, 3) == "the parameter net/logits/bias holds NaN or infinity"
+    said = "the first block to send NaN or infinity is net/logits, and net/logits/bias holds it"
+    assert first_nonfinite(session, 3) == said
+
+
+def test_of_many_parameters_the_first_is_named() -> None:
+    session = spoiled()
+    for address in ("net/conv/weight", "net/norm/bias", "net/logits/weight"):
+        session.set(address, math.inf)
+    said = "the first block to send NaN or infinity is net/conv, and net/conv/weight and 2 more hold it"
+    assert first_nonfinite(session, 3) == said
+
+
+def test_what_is_safe_is_told(tmp_path: Path) -> None:
+    with Session(experiment(run={"execution": "eager"}), root=tmp_path, say=lambda text: None) as session:
+        assert kept_by(session.open_record) == kept_by(session.record) == "no checkpoint was saved before"
+        session.step()
+        session.checkpoint()
+        assert kept_by(session.record) == "checkpoint step-0000000001 is intact"
 
 
 def test_then_blocks_in_the_order_of_a_frame() -> None:
@@ -92,7 +110,7 @@ def test_what_has_passed_is_told() -> None:
 )
 def test_parameters_are_checked(values: list[float], is_bad: bool) -> None:
     parameters = {"net/a/weight": torch.zeros(3), "net/b/weight": torch.tensor(values)}
-    check: Callable[[], None] = lambda: check_parameters(parameters, 7)  # noqa: E731
+    check: Callable[[], None] = lambda: check_parameters(parameters, 7, "no checkpoint was saved before")  # noqa: E731
     if not is_bad:
         check()
         return
@@ -102,5 +120,5 @@ def test_parameters_are_checked(values: list[float], is_bad: bool) -> None:
 
 
 def test_no_parameters_are_healthy() -> None:
-    check_parameters({}, 1)
-    check_parameters({"net/a/count": torch.zeros(2, dtype=torch.int64)}, 1)
+    check_parameters({}, 1, "")
+    check_parameters({"net/a/count": torch.zeros(2, dtype=torch.int64)}, 1, "")

@@ -130,6 +130,17 @@ def test_what_is_no_array_of_numbers_is_told() -> None:
         session.predict({"image": "cat.png"})
 
 
+def test_a_session_needs_an_experiment_and_inputs_need_names() -> None:
+    with pytest.raises(RequestError) as error:
+        Session(image_net())  # type: ignore[arg-type]
+    hint = "rn.Experiment(net=..., data=..., learning=...) makes one"
+    assert str(error.value) == f"a session runs an experiment or a run, not a Net; {hint}"
+    with unrecorded() as session, pytest.raises(RequestError) as error:
+        session.predict(torch.rand(2, 1, 6, 6))  # type: ignore[arg-type]
+    names = "the net takes image, label"
+    assert str(error.value) == f"inputs: are given by name, as in {{'image': ...}} (got 'Tensor'); {names}"
+
+
 def test_frames_go_on_from_the_frame_before() -> None:
     net = rn.Net("sum", inputs={"x": (1,)}).add("total", rn.Sum(), source=["x", "total@-1"])
     with unrecorded(rn.Experiment(net=net)) as session:
@@ -193,7 +204,7 @@ def test_parameters_and_buffers_are_set_in_place(tmp_path: Path) -> None:
         session.set("net/logits/bias", 0)
         session.run(steps=1)
     lines = (tmp_path / "small" / "1" / "journal.jsonl").read_text().splitlines()
-    assert [json.loads(line)["text"] for line in lines] == ["set net/logits/bias", "execution"]
+    assert [json.loads(line)["text"] for line in lines] == ["set net/logits/bias 0", "execution"]
 
 
 def test_what_is_set_after_a_checkpoint_is_saved_at_the_end(tmp_path: Path) -> None:
@@ -213,13 +224,62 @@ def test_what_is_set_after_a_checkpoint_is_saved_at_the_end(tmp_path: Path) -> N
     assert saved.tensors("parameters")["net/logits/bias"].tolist() == [9.0, 9.0]
 
 
+def test_a_rate_is_held_whatever_its_curve_says_and_given_back() -> None:
+    with unrecorded(experiment(learning={"rate": "Cosine"}, run={"epochs": 2})) as session:
+        session.run(steps=3)
+        session.set("learning/main/rate", 0.5)
+        assert session["learning/main/rate"] == 0.5
+        session.run(steps=2)
+        assert session["learning/main/rate"] == 0.5
+        session.set("learning/main/rate", None)
+        session.run(steps=1)
+        assert 0 < session["learning/main/rate"] < 0.05
+
+
+def test_a_rate_that_is_held_is_journaled_and_resumed(tmp_path: Path) -> None:
+    def made() -> rn.Experiment:
+        return experiment(learning={"rate": "Cosine"}, run={"execution": "eager"})
+
+    def hold(session: Session) -> None:
+        if session.clock.step == 4:
+            session.set("learning/main/rate", 0.2)
+
+    with Session(made(), root=tmp_path / "whole", observers=[hold]) as whole:
+        whole.run()
+    with Session(made(), root=tmp_path / "parts", observers=[hold]) as first:
+        first.run(steps=7)
+    with Session(made(), root=tmp_path / "parts", resume=True) as last:
+        assert last["learning/main/rate"] == 0.2
+        last.run()
+        assert differing(state_of(whole), state_of(last)) == []
+    lines = (tmp_path / "parts" / "small" / "1" / "journal.jsonl").read_text().splitlines()
+    noted = [json.loads(line) for line in lines]
+    assert [(one["text"], one["step"]) for one in noted if one["kind"] == "command"] == [
+        ("set learning/main/rate 0.2", 4)
+    ]
+
+
+def test_rates_of_parts_are_held_one_by_one() -> None:
+    parts = [{"type": "Adam", "lr": 0.01, "of": "conv"}, {"type": "SGD", "lr": 0.1}]
+    with unrecorded(experiment(learning={"optimizer": parts})) as session:
+        session.set("learning/main/rate/conv", 0.5)
+        assert sorted(session["learning/main/rate"].values()) == [0.1, 0.5]
+        session.set("learning/main/rate", 0.25)
+        assert set(session["learning/main/rate"].values()) == {0.25}
+
+
 @pytest.mark.parametrize(
     ("address", "value", "message"),
     [
         ("net/logits/bias", [1.0, 2, 3], "net/logits/bias: must have the shape [2] (got [3])"),
         ("net/logits/bias", "high", "net/logits/bias: must be a number, or an array of numbers (got 'high')"),
         ("net/logits/bais", 1, "net/logits/bais: unknown address; did you mean 'net/logits/bias'?"),
-        ("learning/main/rate", 1, "learning/main/rate: cannot be set"),
+        (
+            "learning/main/rate",
+            -1,
+            "learning/main/rate: must be a number, at least 0 (got -1); None gives it back to its curve",
+        ),
+        ("learning/main/rat", 1, "learning/main/rat: unknown address; did you mean 'learning/main/rate'?"),
         ("clock/step", 1, "clock/step: cannot be set"),
     ],
 )
@@ -249,6 +309,44 @@ def test_a_session_returns_to_a_checkpoint_exactly(tmp_path: Path) -> None:
         assert (session.clock.step, session.feed.state()) == (0, {"epoch": 0, "batch": 0})
         session.run(steps=9)
         assert differing(ends[0], state_of(session)) == []
+
+
+def test_what_came_after_a_checkpoint_that_is_gone_back_to_is_set_aside(tmp_path: Path) -> None:
+    said: list[str] = []
+    settings = {"checkpoint": {"keep": 9, "every": "3 steps"}, "log": "1 steps", "execution": "eager"}
+    with Session(experiment(run=settings), root=tmp_path, say=said.append) as session:
+        session.run(steps=9)
+        folder = tmp_path / "small" / "1" / "checkpoints"
+        session.load_checkpoint(checkpoints.load(folder / "step-0000000003"))
+        assert [path.name for path in checkpoints.saved(folder)][-1] == "step-0000000009"  # looking moves nothing
+        session.set("net/logits/bias", 0.0)
+        session.run(steps=1)
+        names = [path.name for path in checkpoints.saved(folder)]
+        assert names == ["step-0000000003", "step-0000000004"]
+        expected = state_of(session)
+    aside = [f"set aside, as the run has gone back to step 3: {folder}/set-aside-step-{n:010d}" for n in (6, 9)]
+    assert said[-2:] == aside
+    rows = [json.loads(line) for line in (tmp_path / "small" / "1" / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows if row["phase"] == "train"] == [1, 2, 3, 4]
+    with Session(experiment(run=settings), root=tmp_path, resume=True) as again:
+        assert again.clock.step == 4
+        assert differing(expected, state_of(again)) == []
+
+
+def test_a_run_whose_data_came_from_python_says_so(tmp_path: Path) -> None:
+    with Session(experiment(), root=tmp_path) as session:
+        session.run(steps=1)
+    loaded = rn.load(tmp_path / "small" / "1")
+    message = (
+        "data: of small/1 were handed in from Python, and a run keeps none of them; in the program that made it, "
+        "rn.Session(experiment, resume=True) has them"
+    )
+    assert isinstance(loaded, rn.Run)
+    with Session(loaded, root=tmp_path) as session:
+        for ask in (session.run, session.evaluate):
+            with pytest.raises(RequestError) as error:
+                ask()
+            assert str(error.value) == message
 
 
 def test_a_checkpoint_of_another_net_or_experiment_is_refused(tmp_path: Path) -> None:

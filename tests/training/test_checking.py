@@ -49,11 +49,11 @@ def faults(**parts: Any) -> list[str]:
         ),
         (
             {"learning": {"type": "Backpropagation"}},
-            "learning/main.type: unknown learning rule (got 'Backpropagation')",
+            "learning/main.type: unknown learning rule (got 'Backpropagation'); did you mean 'Backprop'?",
         ),
         ({"run": {"log": "often"}}, "run.log: must be a number and a unit"),
         ({"run": {"evaluate": {"every": "2 weeks"}}}, "run.evaluate.every: unknown unit 'weeks'"),
-        ({"run": {"checkpoint": {"every": 0}}}, "run.checkpoint.every: must be text (got 0)"),
+        ({"run": {"checkpoint": {"every": 0}}}, "run.checkpoint.every: must be more than 0 (got '0 steps')"),
         ({"run": {"checkpoint": {"every": "0 steps"}}}, "run.checkpoint.every: must be more than 0 (got '0 steps')"),
         (
             {"run": {"checkpoint": {"best": "accurcy", "mode": "max"}}},

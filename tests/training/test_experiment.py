@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import nn
 import rillnet as rn
 from rillnet.data.transforms.flip import Flip
 from rillnet.errors import RequestError
+from rillnet.registry import UNTRUSTED
 from rillnet.runtime.session import Session
 from rillnet.training.experiment import Experiment, Run
 from rillnet.training.rates import Progress
@@ -78,7 +80,7 @@ def test_a_document_may_not_name_code_unless_it_is_trusted(tmp_path: Path) -> No
         ("type: Backprop", "type: tests.training.nowhere:Rule"),
         ("seed: 1", "seed: 1, extensions: [tests.training.small_experiments:Toll]"),
     )
-    untrusted = "runs code of yours; pass --trust if you mean it"
+    untrusted = "runs code of yours; pass --trust, or trust=True in Python, if you mean it"
     assert document_faults(tmp_path, *changes) == [
         f"learning/main.type: {untrusted} (got 'tests.training.nowhere:Rule')  [tiny.yaml:12]",
         f"run.extensions.0.type: {untrusted} (got 'tests.training.small_experiments:Toll')  [tiny.yaml:14]",
@@ -282,3 +284,78 @@ def test_lengths_are_shown() -> None:
     assert repr(line_experiment(run={"steps": 5})) == "Experiment(line: 2 blocks, learning by main, 5 steps)"
     assert repr(line_experiment()) == "Experiment(line: 2 blocks, learning by main, no length)"
     assert repr(rn.Experiment(net="lenet")).endswith("learning by nothing, no length)")
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        (
+            {"rules": "Backprop", "net": nn.ReLU()},
+            "net: must be a net, its record, or the name or path of one (got 'ReLU'); "
+            "rn.Net.from_module(model, example) makes one of a PyTorch model",
+        ),
+        (
+            {"rules": "Adam"},
+            "learning/main.type: is an optimizer, which a learning rule takes (got 'Adam'); "
+            "write {type: Backprop, optimizer: {type: Adam, ...}}",
+        ),
+        (
+            {"rules": 3},
+            "learning: must be a learning rule's record (got 'int'); "
+            'as in {"type": "Backprop", "optimizer": {"type": "SGD", "lr": 0.1}}',
+        ),
+        (
+            {"learning": {"optimizer": torch.optim.Adam}},
+            "learning/main.optimizer: must be a mapping with a type "
+            "(got <class 'torch.optim.adam.Adam'>); write its name, 'Adam'",
+        ),
+    ],
+)
+def test_what_is_handed_in_is_of_the_kind_that_is_asked_for(parts: dict[str, Any], message: str) -> None:
+    with pytest.raises(RequestError) as error:
+        experiment(**parts)
+    assert str(error.value) == message
+
+
+def test_a_key_of_run_among_the_rules_is_sent_there() -> None:
+    with pytest.raises(RequestError) as error:
+        experiment(rules={"main": "Backprop", "epochs": 3})
+    assert "must be learning rules by name, and 'epochs' is none; 'run.epochs' says that" in str(error.value)
+
+
+# Modules beside a document
+
+
+def test_a_module_beside_the_document_is_its_block_in_the_run_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "gates_beside.py").write_text("import torch\n\n\nclass Gate(torch.nn.ReLU):\n    pass\n")
+    document = tmp_path / "gated.yaml"
+    document.write_text(
+        "experiment: gated\n"
+        "net:\n"
+        "  inputs: {image: [1, 8, 8], label: {dtype: int64}}\n"
+        "  blocks:\n"
+        "    flat: {type: Flatten, from: image}\n"
+        "    gate: 'gates_beside:Gate'\n"
+        "    logits: {type: Linear, out_features: 10}\n"
+        "    loss: {type: CrossEntropy, from: [logits, label]}\n"
+        "data: {source: Digits, batch_size: 512}\n"
+        "learning: {main: {type: Backprop, optimizer: SGD}}\n"
+        "run: {epochs: 1, execution: eager}\n"
+    )
+    with pytest.raises(RequestError) as error:
+        rn.load(document)
+    assert str(error.value) == f"net/gate.type: {UNTRUSTED} (got 'gates_beside:Gate')  [{document}:6]"
+    made = rn.load(document, trust=True)
+    assert isinstance(made, rn.Experiment)
+    with Session(made, root=tmp_path / "runs") as session:
+        session.run(progress=False)
+
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry != str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "gates_beside")
+    again = rn.load("gated", trust=True, root=tmp_path / "runs")
+    assert isinstance(again, rn.Run)
+    with Session(again, root=tmp_path / "runs") as session:
+        assert type(session.net["gate"]).__name__ == "Gate"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 import torch
 
 import rillnet as rn
+from rillnet.data.sources.frame_arrays import FrameArrays
 from rillnet.errors import CheckpointError, Interrupted, RequestError, RunError
 from rillnet.runtime import checkpoint as checkpoints
 from rillnet.runtime.rundirectory import RunDirectory
@@ -36,6 +38,7 @@ from tests.training.small_experiments import (
 )
 
 WHOLE = 3 * STEPS_PER_EPOCH
+GOES_ON = re.escape("rn.Session(experiment, resume=True) goes on")
 
 TOLL = "tests.training.small_experiments:Toll"
 
@@ -180,7 +183,7 @@ def test_a_run_interrupted_at_every_step_ends_with_the_same_bits(tmp_path: Path)
     for step in range(1, WHOLE):
         with (
             session_of(made(), tmp_path / "parts", observers=[lambda _: os.kill(os.getpid(), signal.SIGINT)]) as part,
-            pytest.raises(Interrupted, match=rf"^interrupted after step {step} and saved; the same command goes on$"),
+            pytest.raises(Interrupted, match=rf"^interrupted after step {step} and saved; {GOES_ON}$"),
         ):
             part.run()
     with session_of(made(), tmp_path / "parts") as last:
@@ -301,6 +304,28 @@ def test_a_run_stopped_early_is_finished_and_can_be_told_to_go_on(tmp_path: Path
 # Interruptions and failures
 
 
+def test_a_source_that_stops_at_its_end_ends_the_run_as_done(tmp_path: Path) -> None:
+    def made() -> rn.Experiment:
+        net = rn.Net("line", inputs={"x": (2,), "y": (1,)}, seed=1)
+        net.add("p", rn.Linear(out_features=1), source="x").add("loss", rn.MeanSquaredError(), source=["p", "y"])
+        frames = {"x": torch.arange(40.0).view(20, 2) / 40, "y": torch.ones(20, 1)}
+        data = rn.open_data(FrameArrays(frames, at_end="stop"), batch_size=4)
+        learning = {"main": {"type": "Backprop", "loss": "loss", "optimizer": {"type": "SGD", "lr": 0.1}}}
+        return rn.Experiment(net=net, data=data, learning=learning, run={"frames": 100, "execution": "eager"})
+
+    said: list[str] = []
+    with Session(made(), root=tmp_path, say=said.append) as session:
+        session.run()
+        assert session.clock.step == 5
+        assert session.record is not None
+        status = session.record.directory.read_status()
+
+    assert (status.status, status.step) == ("finished", 5)
+    ended = "data.source.train: has ended after 5 frames; at_end: repeat or hold goes on"
+    assert session.trainer.stop_reason == ended
+    assert f"done: {ended}" in said
+
+
 def test_a_signal_lets_the_step_finish_and_saves(tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -391,12 +416,15 @@ def exploding(frame: int, tmp_path: Path, **run: Any) -> tuple[Session, pytest.E
 @pytest.mark.parametrize("run", [{}, {"log": "never"}, {"log": "100 steps", "checkpoint": {"every": "never"}}])
 def test_a_loss_that_is_not_finite_ends_the_run_and_is_not_saved(run: dict[str, Any], tmp_path: Path) -> None:
     _, error = exploding(6, tmp_path, **run)
-    assert str(error.value) == (
-        "net/loss: is nan in step 6: the parameter net/conv/weight holds NaN or infinity; lower the learning rate, "
-        "clip the gradient, or look at the data; the checkpoint before is intact"
-    )
     folder = tmp_path / "small" / "1"
-    assert [path.name for path in checkpoints.saved(folder / "checkpoints")] in ([], ["step-0000000004"])
+    saved = [path.name for path in checkpoints.saved(folder / "checkpoints")]
+    assert saved in ([], ["step-0000000004"])
+    safe = f"checkpoint {saved[-1]} is intact" if saved else "no checkpoint was saved before"
+    assert re.fullmatch(
+        r"net/loss: is nan in step 6: the first block to send NaN or infinity is net/conv, and net/conv/weight and "
+        rf"\d+ more hold it; lower the learning rate, clip the gradient, or look at the data; {safe}",
+        str(error.value),
+    )
     status = RunDirectory.open(folder).read_status()
     assert (status.status, status.error) == ("failed", str(error.value))
 
@@ -412,7 +440,7 @@ def test_parameters_that_are_not_finite_are_not_saved(tmp_path: Path) -> None:
         session.run(steps=1)
     assert str(error.value) == (
         "net/logits/bias: holds NaN or infinity after step 1, which is not saved; lower the learning rate, clip the "
-        "gradient, or look at the data; the checkpoint before is intact"
+        "gradient, or look at the data; no checkpoint was saved before"
     )
 
 

@@ -12,7 +12,7 @@ from rillnet.data.sources import SOURCES, SUPPLIED
 from rillnet.data.transforms import TRANSFORMS
 from rillnet.data.transforms.transform import Transform
 from rillnet.errors import Fault, RequestError
-from rillnet.registry import Family, rule_of, signature_of
+from rillnet.registry import UNTRUSTED, Family, rule_of, signature_of
 from rillnet.spec import DataSpec, TypedSpec
 
 GIVEN_IN_PYTHON = "Python"
@@ -108,7 +108,7 @@ def _check_member(
     family: Family[Any], spec: TypedSpec, address: str, trust: bool, omit: tuple[str, ...] = ()
 ) -> list[Fault]:
     if ":" in spec.type and not trust:
-        return [Fault(f"{address}.type", "runs code of yours; pass --trust if you mean it", spec.type)]
+        return [Fault(f"{address}.type", UNTRUSTED, spec.type)]
     if spec.type == GIVEN_IN_PYTHON:
         what = spec.arguments.get("object")
         return [Fault(address, "was given as an object in Python and can be opened again only from there", what)]

@@ -10,12 +10,13 @@ from rillnet.errors import DataError
 _VALUES_AT_ONCE = 4_000_000
 
 
-def check_finite(values: Tensor, address: str) -> None:
+def check_finite(values: Tensor, address: str, what: str = "example") -> None:
     """Checks that all values are finite, some examples at a time, so that a mapped file needs no memory.
 
     Args:
         values: the first dimension counts examples.
         address: what they are called in messages.
+        what: what the first dimension counts.
 
     Raises:
         DataError: naming the first example that holds NaN or infinity.
@@ -28,5 +29,5 @@ def check_finite(values: Tensor, address: str) -> None:
         finite = torch.isfinite(part)
         if not bool(finite.all()):
             bad = int(finite.reshape(len(part), -1).all(dim=1).logical_not().nonzero()[0])
-            what = "NaN" if bool(torch.isnan(part[bad]).any()) else "infinity"
-            raise DataError(f"{address}: must be finite, but example {start + bad} holds {what}")
+            held = "NaN" if bool(torch.isnan(part[bad]).any()) else "infinity"
+            raise DataError(f"{address}: must be finite, but {what} {start + bad} holds {held}")

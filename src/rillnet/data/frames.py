@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 from torch import Tensor
 
@@ -11,14 +11,34 @@ from rillnet.data.batch import Batch
 from rillnet.data.conversion import FieldKind
 from rillnet.data.feed import Feed
 from rillnet.data.policy import Policy
+from rillnet.errors import DataError
+
+AtEnd: TypeAlias = Literal["stop", "repeat", "hold"]
+"""What a stream does after its last frame: the run is done, it begins anew, or its last frame stays."""
+
+
+class SourceEnded(DataError):
+    """A source of frames that is to stop at its end has shown its last frame; a run is done then.
+
+    Args:
+        address: what the source is called in messages.
+        frames: how many frames it has shown.
+        other: what `at_end` may say to go on.
+    """
+
+    def __init__(self, address: str, frames: int, other: str = "repeat or hold") -> None:
+        self.frames = frames
+        many = "1 frame" if frames == 1 else f"{frames:,} frames"
+        super().__init__(f"{address}: has ended after {many}; at_end: {other} goes on")
 
 
 @runtime_checkable
 class Frames(Protocol):
     """One phase of a source that is streams in time; any frame can be read."""
 
-    frames_per_epoch: int
-    """How many frames count as an epoch."""
+    @property
+    def frames_per_epoch(self) -> int | None:
+        """How many frames count as an epoch; None where that follows from the number of streams, see `PassFrames`."""
 
     def fields(self) -> dict[str, FieldKind]:
         """Shape of one stream's frame and element type by field."""
@@ -30,7 +50,18 @@ class Frames(Protocol):
             number: of the frame, counted from 0 and without end.
             streams: how many streams; the first dimension of every field.
             seed: draws what the streams show.
+
+        Raises:
+            SourceEnded: the source has fewer frames, and is to stop there.
         """
+
+
+@runtime_checkable
+class PassFrames(Protocol):
+    """Frames with a last one of their own: an epoch is a pass over all there is."""
+
+    def frames_of_pass(self, streams: int) -> int:
+        """How many frames a pass takes when there are so many streams."""
 
 
 class FramesFeed(Feed):
@@ -46,24 +77,41 @@ class FramesFeed(Feed):
     def __init__(self, frames: Frames, policy: Policy) -> None:
         super().__init__(policy)
         self._frames = frames
+        told = frames.frames_per_epoch
+        if told is None:
+            assert isinstance(frames, PassFrames)
+            told = frames.frames_of_pass(policy.batch_size)
+        self._epoch = told
 
     @property
     def examples(self) -> int:
         """Frames of all streams in an epoch."""
-        return self._frames.frames_per_epoch * self.policy.batch_size
+        return self._epoch * self.policy.batch_size
 
     @property
     def batches_per_epoch(self) -> int:
         """Frames in an epoch."""
-        return self._frames.frames_per_epoch
+        return self._epoch
 
     def once(self) -> Iterator[Batch]:
-        """An epoch of frames from the first on, without augmentation; the position does not change."""
+        """An epoch of frames from the first on, without augmentation; the position does not change.
+
+        A source that stops at its end before that ends the epoch.
+        """
         for number in range(self.batches_per_epoch):
-            yield self._batch(0, number, augment=False)
+            try:
+                batch = self._batch(0, number, augment=False)
+            except SourceEnded:
+                if number == 0:
+                    raise
+                return
+            yield batch
 
     def close(self) -> None:
-        """Nothing to end."""
+        """Lets go of what the frames keep open: files, cameras."""
+        close = getattr(self._frames, "close", None)
+        if close is not None:
+            close()
 
     def _draw(self, epoch: int, batch: int) -> Batch:
         return self._batch(epoch, batch, augment=True)

@@ -1,56 +1,115 @@
-"""Images as streams: each is held for a drawn number of frames, and may fade in over the one before."""
+"""Images as streams: each is held for some frames, under fresh noise, and may fade in over the one before."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Literal, TypeAlias
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from rillnet.data.conversion import FieldKind
+from rillnet.data.draws import normal, uniform
 from rillnet.data.examples import Examples
-from rillnet.data.stimuli import Stimuli
+from rillnet.data.ordering import generator
+from rillnet.data.stimuli import InStep, Stimuli
+from rillnet.errors import Fault, RequestError
 from rillnet.random import derive
 from rillnet.spec import Phase
 
-Duration = Annotated[int, Field(ge=1)] | Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=2, max_length=2)]
+Duration: TypeAlias = (
+    Annotated[int, Field(ge=1)] | Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=2, max_length=2)]
+)
 """Frames for which a stimulus is shown, or the fewest and the most of them."""
+
+NoiseType: TypeAlias = Literal["normal", "uniform"]
+"""How noise is distributed around zero."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameNoise:
+    """Noise that is fresh in every frame, x + e, clipped.
+
+    Args:
+        std: standard deviation of e.
+        kind: e is normal, or even in [-sqrt(3) std, sqrt(3) std).
+        clip: lowest and highest value of the result; None leaves it as it is.
+
+    Example:
+        >>> noisy = FrameNoise(2.0)(torch.zeros(1, 64), torch.Generator().manual_seed(1))
+        >>> noisy.amin().item(), noisy.amax().item()
+        (0.0, 1.0)
+    """
+
+    std: float
+    kind: NoiseType = "normal"
+    clip: tuple[float, float] | None = (0.0, 1.0)
+
+    def __call__(self, x: Tensor, random: torch.Generator) -> Tensor:
+        """The values with noise, [streams, ...]."""
+        if self.kind == "normal":
+            drawn = normal(x.shape, random).mul_(self.std)
+        else:
+            half = math.sqrt(3) * self.std
+            drawn = uniform(-half, half, x.shape, random, torch.float32)
+        noisy = drawn.to(x.dtype).add_(x)
+        return noisy if self.clip is None else noisy.clamp_(*self.clip)
 
 
 class HeldImages:
     """Streams that show examples, each for some frames.
 
-    Adds the field `onset`, int64: frames since the example appeared.
+    Adds the field `onset`, int64: frames since the example appeared; in step also `begins`, truth values: whether a
+    sequence begins with this frame.
 
     Args:
         examples: what is shown.
         phase: its name is part of what the streams are drawn from.
         duration: frames for which an example is shown, or the fewest and the most of them.
         fading: frames in which the example before fades away, linearly.
-        frames: how many frames count as an epoch.
+        frames: how many frames count as an epoch; None is 500, or in step a pass over all examples.
+        noise: changes the floating fields in every frame.
+        in_step: all streams go on to the next example in the same frame; each example comes once in a pass, drawn
+            where the phase is train, in order elsewhere.
+
+    Raises:
+        RequestError: durations are drawn and yet to be in step, or are out of order.
     """
 
     def __init__(
-        self, examples: Examples, phase: Phase, duration: int | Sequence[int], fading: int = 0, frames: int = 500
+        self,
+        examples: Examples,
+        phase: Phase,
+        duration: int | Sequence[int],
+        fading: int = 0,
+        frames: int | None = 500,
+        noise: FrameNoise | None = None,
+        in_step: bool = False,
     ) -> None:
+        self._durations = durations(duration, in_step)
         self._examples, self._phase, self._fading = examples, phase, fading
-        shortest, longest = (duration, duration) if isinstance(duration, int) else duration
-        self._durations = int(shortest), int(longest)
-        self.frames_per_epoch = frames
-        self._stimuli: Stimuli | None = None
+        self._noise, self._in_step = noise, in_step
+        self.frames_per_epoch = frames if frames is not None or in_step else 500
+        self._stimuli: Stimuli | InStep | None = None
+
+    def frames_of_pass(self, streams: int) -> int:
+        """Frames in step until each example has been shown."""
+        return -(-len(self._examples) // streams) * self._durations[1]
 
     def fields(self) -> dict[str, FieldKind]:
-        """Those of the examples, and `onset`."""
-        return {**self._examples.fields(), "onset": ((), torch.int64)}
+        """Those of the examples, and `onset`; in step also `begins`."""
+        added: dict[str, FieldKind] = {"onset": ((), torch.int64)}
+        if self._in_step:
+            added["begins"] = ((), torch.bool)
+        return {**self._examples.fields(), **added}
 
     def frame(self, number: int, streams: int, seed: int) -> dict[str, Tensor]:
         """What the streams show in a frame."""
         own = derive(seed, "data", self._phase, "streams")
-        if self._stimuli is None or (self._stimuli.streams, self._stimuli.seed) != (streams, own):
-            self._stimuli = Stimuli(streams, *self._durations, own)
-        shown = self._stimuli.at(number)
+        shown = self._stimuli_of(streams, own).at(number)
         fields = self._show(shown.drawn_N)
         fading_N = shown.onset_N < self._fading
         if bool(fading_N.any()):
@@ -60,7 +119,39 @@ class HeldImages:
                 if value.is_floating_point():
                     weight = share_N.view(-1, *[1] * (value.dim() - 1))
                     fields[name] = torch.lerp(before[name], value, weight)
-        return {**fields, "onset": shown.onset_N}
+        if self._noise is not None:
+            for name, value in fields.items():
+                if value.is_floating_point():
+                    fields[name] = self._noise(value, generator(own, "noise", name, number))
+        fields["onset"] = shown.onset_N
+        if self._in_step:
+            fields["begins"] = shown.onset_N == 0
+        return fields
+
+    def _stimuli_of(self, streams: int, seed: int) -> Stimuli | InStep:
+        if self._stimuli is None or (self._stimuli.streams, self._stimuli.seed) != (streams, seed):
+            if self._in_step:
+                shuffle = self._phase == "train"
+                self._stimuli = InStep(streams, self._durations[1], len(self._examples), seed, shuffle)
+            else:
+                self._stimuli = Stimuli(streams, *self._durations, seed)
+        return self._stimuli
 
     def _show(self, drawn_N: Tensor) -> dict[str, Tensor]:
         return self._examples.gather((drawn_N * len(self._examples)).to(torch.int64))
+
+
+def durations(duration: int | Sequence[int], in_step: bool = False) -> tuple[int, int]:
+    """The fewest and the most frames of a stimulus.
+
+    Raises:
+        RequestError: they are out of order, or drawn where streams are in step.
+    """
+    shortest, longest = (duration, duration) if isinstance(duration, int) else duration
+    if shortest > longest:
+        rule = "must be the fewest and the most frames of a stimulus, 1 or more"
+        raise RequestError(Fault("duration", rule, [shortest, longest]))
+    if in_step and shortest != longest:
+        rule = "must be one number of frames where streams are in step"
+        raise RequestError(Fault("duration", rule, [shortest, longest]))
+    return shortest, longest

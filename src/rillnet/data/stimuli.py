@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rillnet.data.ordering import generator
+from rillnet.data.ordering import generator, shuffled
 from rillnet.errors import Fault, RequestError
 
 _STIMULI_PER_CYCLE = 64
@@ -101,4 +101,56 @@ class Stimuli:
         starts = torch.cat([torch.zeros(self.streams, 1, dtype=torch.int64), durations.cumsum(1)], dim=1)
         # a stimulus that would end with the cycle before its time belongs to the one before it
         starts = torch.where(starts > self.cycle - self.shortest, self.cycle, starts)
-        return starts, torch.rand(shape, generator=random, dtype=torch.float64)
+        # from a generator of its own, so that a stream draws the same however many there are
+        return starts, torch.rand(shape, generator=generator(self.seed, "shown", cycle), dtype=torch.float64)
+
+
+class InStep:
+    """The stimuli of streams that all go on to the next one in the same frame.
+
+    The stimuli are gone through in passes: stream n of a sequence shows the n-th of those that come next.
+
+    Args:
+        streams: how many streams.
+        duration: frames for which a stimulus is shown.
+        count: how many stimuli there are.
+        seed: draws their order.
+        shuffle: draw an order for each pass; otherwise they come as they are numbered.
+
+    Example:
+        >>> stimuli = InStep(streams=2, duration=2, count=3, seed=1, shuffle=False)
+        >>> torch.stack([(3 * stimuli.at(frame).drawn_N).long() for frame in range(6)], dim=1)
+        tensor([[0, 0, 2, 2, 1, 1],
+                [1, 1, 0, 0, 2, 2]])
+    """
+
+    def __init__(self, streams: int, duration: int, count: int, seed: int, shuffle: bool = True) -> None:
+        self.streams, self.duration, self.count, self.seed, self.shuffle = streams, duration, count, seed, shuffle
+        self._orders: dict[int, Tensor] = {}
+
+    def at(self, frame: int) -> Showing:
+        """What is seen in a frame, counted from 0."""
+        sequence, onset = divmod(frame, self.duration)
+        return Showing(
+            drawn_N=self._drawn(sequence),
+            before_N=self._drawn(max(0, sequence - 1)),
+            onset_N=torch.full((self.streams,), onset),
+            duration_N=torch.full((self.streams,), self.duration),
+        )
+
+    def _drawn(self, sequence: int) -> Tensor:
+        position_N = torch.arange(sequence * self.streams, (sequence + 1) * self.streams)
+        passing_N, within_N = position_N // self.count, position_N % self.count
+        index_N = within_N
+        if self.shuffle:
+            passes = range(int(passing_N[0]), int(passing_N[-1]) + 1)
+            orders = torch.stack([self._order(number) for number in passes])
+            index_N = orders[passing_N - passing_N[0], within_N]
+        # the middle of the stretch that stands for the stimulus, so that no rounding leads to another
+        return (index_N.to(torch.float64) + 0.5) / self.count
+
+    def _order(self, number: int) -> Tensor:
+        if number not in self._orders:
+            self._orders = {kept: order for kept, order in self._orders.items() if kept >= number - 1}
+            self._orders[number] = shuffled(self.count, self.seed, "stimuli", number)
+        return self._orders[number]

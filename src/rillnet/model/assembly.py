@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from heapq import heappop, heappush
 from typing import Any
 
 import torch
@@ -12,15 +13,20 @@ from torch import nn
 from rillnet.errors import Fault, RequestError, suggest
 from rillnet.model.block import Block, check_phases, provisional_output
 from rillnet.model.building import build_block, check_initial, draw_module, infer_output
-from rillnet.model.graph import ZeroDelayCycleError
+from rillnet.model.garbage import collecting_later
+from rillnet.model.graph import ZeroDelayCycleError, reachable
 from rillnet.model.layers.recurrence import own_outputs
 from rillnet.model.registry import check_block, find_block_type
 from rillnet.model.shapes import Output, pick, shape_error
 from rillnet.model.structure import Structure
+from rillnet.model.waiting import Waiting
 from rillnet.registry import check_arguments
 from rillnet.spec import NAME, BlockSpec, NetSpec, ShareSpec, SourceSpec
 
 Read = list[tuple[str, Output]]
+
+Candidates = list[tuple[int, str]]
+"""A heap of blocks whose outputs may be assumed, by their place among those that wait."""
 
 
 def declare(net: Structure, block: Block, module: nn.Module | None) -> None:
@@ -56,11 +62,18 @@ def assemble(net: Structure, record: NetSpec) -> None:
     Raises:
         RequestError: holds every fault found, in the order of the record.
     """
+    with collecting_later():
+        faults = _assemble(net, record)
+    if faults:
+        raise RequestError(list({str(fault): fault for fault in faults}.values()))
+
+
+def _assemble(net: Structure, record: NetSpec) -> list[Fault]:
     faults: list[Fault] = []
     failed: set[str] = set()
     names = list(record.blocks)
     for position, (name, spec) in enumerate(record.blocks.items()):
-        found = _declare_from(net, name, spec, names[position - 1] if position else None, set(names))
+        found = _declare_from(net, name, spec, names[position - 1] if position else None, record.blocks)
         if found:
             faults += found
             failed.add(name)
@@ -80,11 +93,12 @@ def assemble(net: Structure, record: NetSpec) -> None:
             faults.append(Fault(f"{net.address}.outputs", "unknown block", source.block, hint=hint))
     if not record.blocks:
         faults.append(Fault(f"{net.address}.blocks", "a net needs at least one block"))
-    if faults:
-        raise RequestError(list({str(fault): fault for fault in faults}.values()))
+    return faults
 
 
-def _declare_from(net: Structure, name: str, spec: BlockSpec, before: str | None, names: set[str]) -> list[Fault]:
+def _declare_from(
+    net: Structure, name: str, spec: BlockSpec, before: str | None, names: Collection[str]
+) -> list[Fault]:
     address = f"{net.address}/{name}"
     faults = []
     if not NAME.fullmatch(name):
@@ -97,10 +111,9 @@ def _declare_from(net: Structure, name: str, spec: BlockSpec, before: str | None
         if first is None:
             faults.append(Fault(address, "there is nothing before it to read: give the net an input, or a source"))
         sources = [SourceSpec(block=first)] if first else []
-    known = [*net.inputs, *names]
     for source in sources:
-        if source.block not in known:
-            hint = suggest(source.block, known)
+        if source.block not in names and source.block not in net.inputs:
+            hint = suggest(source.block, [*net.inputs, *names])
             faults.append(Fault(f"{address}.from", "unknown source", source.block, hint=hint))
     if spec.type != "Net":
         faults += check_block(spec, address, trust=net.trust)
@@ -117,26 +130,53 @@ def resolve(net: Structure, *, partial: bool, failed: set[str] | None = None) ->
         partial: whether blocks may stay pending because what they read is still to come.
         failed: blocks with faults of their own, and then those behind them; added to.
     """
-    faults: list[Fault] = []
     failed = set() if failed is None else failed
-    readers: dict[str, list[str]] = {}
-    for name in net.pending:
-        for source in net.blocks[name].sources:
-            readers.setdefault(source.block, []).append(name)
-    names: Iterable[str] | None = list(net.pending)
-    while names is not None:
-        faults += _build_ready(net, names, readers, failed)
-        assumed = _assume_one(net, failed)
-        names = None if assumed is None else [assumed, *readers.get(assumed, ())]
+    wait_anew(net)
+    faults = _advance(net, list(net.pending), failed)
     faults += _apply_ties(net, partial, failed)
     if not partial:
         faults += _stuck(net, failed)
     return faults
 
 
-def _build_ready(
-    net: Structure, names: Iterable[str], readers: Mapping[str, list[str]], failed: set[str]
-) -> list[Fault]:
+def resolve_added(net: Structure, name: str) -> list[Fault]:
+    """Builds the block that was added last if its sources are known, and those that waited for it."""
+    net.waiting.add(name, net.blocks[name].sources, _is_known(net))
+    return _advance(net, [name], set()) + _apply_ties(net, True, set())
+
+
+def wait_anew(net: Structure) -> None:
+    """Finds out what the pending blocks wait for; needed when the net was changed in another way than by adding."""
+    net.waiting = Waiting()
+    for name in net.pending:
+        net.waiting.add(name, net.blocks[name].sources, _is_known(net))
+
+
+def _is_known(net: Structure) -> Callable[[str], bool]:
+    return lambda name: _output_of(net, name) is not None
+
+
+def _advance(net: Structure, names: Sequence[str], failed: set[str]) -> list[Fault]:
+    """Builds some of the pending blocks, and all that can be built then; returns their faults."""
+    faults: list[Fault] = []
+    candidates = [(net.waiting.place(name), name) for name in names]  # ascending, which is a heap
+    ready: list[str] | None = list(names)
+    while ready is not None:
+        faults += _build_ready(net, ready, candidates, failed)
+        assumed = _assume_one(net, candidates, failed)
+        ready = None if assumed is None else [assumed, *_told(net, assumed, candidates)]
+    return faults
+
+
+def _told(net: Structure, name: str, candidates: Candidates) -> list[str]:
+    """The blocks that waited to know what one sends; more may be assumed of them now."""
+    readers = net.waiting.known(name)
+    for reader in readers:
+        heappush(candidates, (net.waiting.place(reader), reader))
+    return readers
+
+
+def _build_ready(net: Structure, names: Iterable[str], candidates: Candidates, failed: set[str]) -> list[Fault]:
     """Builds those of the blocks whose sources are known, and then those that read them; returns their faults."""
     faults: list[Fault] = []
     waiting = deque(names)
@@ -144,6 +184,8 @@ def _build_ready(
         name = waiting.popleft()
         if name in failed or name not in net.pending:
             continue
+        if not net.waiting.is_ready(name) and not net.waiting.picks(name):
+            continue  # one that picks an output is read as far as it can be: the output may not be there
         try:
             read = _read(net, net.blocks[name])
             if read is None:
@@ -154,7 +196,8 @@ def _build_ready(
             failed.add(name)
             continue
         del net.pending[name]
-        waiting.extend(readers.get(name, ()))
+        net.waiting.built(name)
+        waiting.extend(_told(net, name, candidates))
     return faults
 
 
@@ -191,9 +234,8 @@ def _build(net: Structure, block: Block, read: Read) -> None:
         output = module.sent({name: inner.output for name, inner in module.blocks.items()})
     else:
         assert block.spec is not None
-        module, output = build_block(
-            block.spec, address, read, seed=net.seed, device=net.device, trust=net.trust, known=net.inferred
-        )
+        how: dict[str, Any] = {"device": net.device, "trust": net.trust, "known": net.inferred, "twins": net.twins}
+        module, output = build_block(block.spec, address, read, seed=net.seed, **how)
     if assumed is not None and pick(assumed, None) != pick(output, None):
         rule = f"the cycle it is in gives it the shape {assumed}, but it sends {output}"
         raise RequestError(Fault(f"{address}.shape", rule))
@@ -227,16 +269,19 @@ def _nested(net: Structure, spec: BlockSpec, name: str, read: Read) -> Structure
     nested = type(net)(name, seed=net.seed, device=net.device, trust=net.trust)
     nested.address = address
     nested.inputs = {name: output for name, (_, output) in zip(inputs, read, strict=True)}
-    nested.inferred = net.inferred
+    nested.inferred, nested.twins = net.inferred, net.twins
     assemble(nested, record)
     return nested
 
 
-def _assume_one(net: Structure, failed: set[str]) -> str | None:
+def _assume_one(net: Structure, candidates: Candidates, failed: set[str]) -> str | None:
     """In a cycle: takes one block's output as declared, or as that of the sources known so far; returns which."""
-    for name in net.pending:
+    while candidates:
+        place, name = heappop(candidates)
+        while candidates and candidates[0][0] == place:  # one that got to know several of its sources
+            heappop(candidates)
         block = net.blocks[name]
-        if name in failed or block.output is not None:
+        if name in failed or name not in net.pending or block.output is not None:
             continue
         kind, arguments = _kind_of(net, block, net._modules[name])
         known = [(_output_of(net, source.block), source.output) for source in block.sources]
@@ -251,12 +296,11 @@ def _assume_one(net: Structure, failed: set[str]) -> str | None:
 def _stuck(net: Structure, failed: set[str]) -> list[Fault]:
     """Faults for blocks that are still pending, unless they only wait for one with a fault of its own."""
     faults = []
-    blocked = set(failed)
-    grew = True
-    while grew:
-        behind = {n for n in net.pending if any(source.block in blocked for source in net.blocks[n].sources)}
-        grew = not behind <= blocked
-        blocked |= behind
+    readers: dict[str, list[str]] = {}
+    for name in net.pending if failed else ():
+        for source in net.blocks[name].sources:
+            readers.setdefault(source.block, []).append(name)
+    blocked = reachable(failed, readers)
     for name in net.pending:
         if name in blocked:
             continue
@@ -387,7 +431,8 @@ def draw(net: Structure) -> None:
                 draw(module)
             elif block.spec is not None and module is not None:
                 own = {**(block.spec.share if block.spec else {}), **block.ties}
-                fresh = draw_module(block.spec, f"{net.address}/{name}", _read_or_fail(net, block), net.seed, net.trust)
+                read = _read_or_fail(net, block)
+                fresh = draw_module(block.spec, f"{net.address}/{name}", read, net.seed, net.trust, net.twins)
                 state = {key: value for key, value in fresh.state_dict().items() if key not in own}
                 module.load_state_dict(state, strict=False)
                 net.note_drawn(name)
@@ -402,7 +447,7 @@ def materialise(net: Structure, device: torch.device | str) -> None:
             materialise(module, device)
         elif block.spec is not None:
             read = _read_or_fail(net, block)
-            drawn = draw_module(block.spec, f"{net.address}/{name}", read, net.seed, net.trust)
+            drawn = draw_module(block.spec, f"{net.address}/{name}", read, net.seed, net.trust, net.twins)
             net._modules[name] = drawn.to(device)
             if module is not None:
                 _take_over(drawn, module)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,12 +11,13 @@ from torch import nn
 
 from rillnet.errors import Fault, RequestError, ShapeError
 from rillnet.model.layers.initializers import find_initializer
-from rillnet.model.registry import check_block, construct
+from rillnet.model.registry import check_block, construct, key_of
 from rillnet.model.shapes import Output, Signature, infer, pick, shape_error
+from rillnet.model.twins import Recipe, Twins
 from rillnet.random import derive
 from rillnet.spec import BlockSpec
 
-Inference = dict[str, Output]
+Inference = dict[Hashable, Output]
 """Outputs that are known already, by what they follow from: isomorphic blocks are inferred once."""
 
 
@@ -29,6 +30,7 @@ def build_block(
     device: torch.device | str | None,
     trust: bool,
     known: Inference,
+    twins: Twins | None = None,
 ) -> tuple[nn.Module, Output]:
     """The module of a record, its parameters drawn for its address, and what it sends.
 
@@ -40,28 +42,26 @@ def build_block(
         device: where parameters go; `meta` allocates nothing.
         trust: whether import paths may be followed.
         known: outputs inferred before; added to.
+        twins: how copies are made of equal modules; added to.
 
     Raises:
         RequestError: the type or its arguments are wrong, or it cannot work on what it reads.
     """
-    faults = check_block(spec, address, trust=trust)
-    if faults:
-        raise RequestError(faults)
-    read = [output for _, output in sources]
-    key = json.dumps([spec.type, spec.arguments, [str(output) for output in read]], default=str, sort_keys=True)
-    traceable = ":" not in spec.type
-    module = None
-    if traceable and (key not in known or _is_meta(device)):
-        module = _constructed(spec, address, sources, trust, "meta", seed)
-    if not (traceable and _is_meta(device)):
-        module_on_device = _constructed(spec, address, sources, trust, device, seed)
-        module = module if traceable and key not in known else module_on_device
-    else:
-        assert module is not None
-        module_on_device = module
-    if key not in known:
-        known[key] = infer_output(module, address, spec.type, sources)
-    return module_on_device, known[key]
+    making = _Making(spec, address, sources, seed, trust, twins)
+    output = None if making.key is None else known.get(making.key)
+    if output is None:  # else an equal block was checked before
+        faults = check_block(spec, address, trust=trust)
+        if faults:
+            raise RequestError(faults)
+    described = None
+    if ":" not in spec.type and (output is None or _is_meta(device)):
+        described = making.on("meta")
+    module = described if described is not None and _is_meta(device) else making.on(device)
+    if output is None:
+        output = infer_output(module if described is None else described, address, spec.type, sources)
+        if making.key is not None:
+            known[making.key] = output
+    return module, output
 
 
 def infer_output(module: nn.Module | None, address: str, kind: str, sources: Sequence[tuple[str, Output]]) -> Output:
@@ -77,41 +77,103 @@ def _is_meta(device: torch.device | str | None) -> bool:
     return device is not None and torch.device(device).type == "meta"
 
 
-def _constructed(
-    spec: BlockSpec,
-    address: str,
-    sources: Sequence[tuple[str, Output]],
-    trust: bool,
-    device: torch.device | str | None,
-    seed: int,
-) -> nn.Module:
-    """The module on its device; drawn on the CPU, so that the device does not change the numbers."""
-    flat: list[Signature] = [pick(output, None) for _, output in sources]
+class _Making:
+    """How the module of a checked record is made.
+
+    Args:
+        spec: the record.
+        address: which names the draw.
+        sources: what it reads, by name.
+        seed: the net's seed.
+        trust: whether import paths may be followed.
+        twins: how copies are made of equal modules.
+    """
+
+    def __init__(
+        self,
+        spec: BlockSpec,
+        address: str,
+        sources: Sequence[tuple[str, Output]],
+        seed: int,
+        trust: bool,
+        twins: Twins | None,
+    ) -> None:
+        self.spec, self.address, self.sources = spec, address, sources
+        self.seed, self.trust, self.twins = seed, trust, twins
+        own = key_of(spec)
+        self.key = None if own is None else (own, *(output for _, output in sources))
+
+    def on(self, device: torch.device | str | None) -> nn.Module:
+        """The module on a device; drawn on the CPU, so that the device does not change the numbers."""
+        try:
+            return self._described() if _is_meta(device) else self._drawn(device)
+        except (RequestError, ShapeError):
+            raise
+        except Exception as error:  # whatever a constructor raises on arguments that it does not accept
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            read = ", ".join(f"{name} {output}" for name, output in self.sources)
+            rule = f"{self.spec.type} cannot be made: {reason}" + (f"; it reads {read}" if read else "")
+            raise RequestError(Fault(self.address, rule)) from error
+
+    def _described(self) -> nn.Module:
+        recipe = self._recipe("meta")
+        if recipe is not None and not self.spec.initial:
+            return recipe.make()
+        with torch.device("meta"):
+            module = self._made("meta")
+            draw_initial(module, self.spec.initial, self.address)
+        return module
+
+    def _drawn(self, device: torch.device | str | None) -> nn.Module:
+        recipe = self._recipe("cpu")
+        if recipe is not None and not recipe.draws and not self.spec.initial:
+            module = recipe.make()
+        else:
+            with _seeded(derive(self.seed, self.address)), _on_cpu():
+                module = self._made("cpu")
+                draw_initial(module, self.spec.initial, self.address)
+        is_there = device is None or (torch.device(device).type == "cpu" and ":" not in self.spec.type)
+        return module if is_there else module.to(device)
+
+    def _recipe(self, device: str) -> Recipe | None:
+        return None if self.twins is None or self.key is None else self.twins.recipe((device, self.key))
+
+    def _made(self, device: str) -> nn.Module:
+        if self.twins is None or self.key is None or ":" in self.spec.type:
+            return self._constructed()
+        return self.twins.make((device, self.key), self._constructed)
+
+    def _constructed(self) -> nn.Module:
+        flat: list[Signature] = [pick(output, None) for _, output in self.sources]
+        return construct(self.spec, flat, trust=self.trust)
+
+
+@contextlib.contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Draws on the CPU from a seed meanwhile, and goes on as before afterwards."""
+    before = torch.default_generator.get_state()
+    torch.default_generator.manual_seed(seed)
     try:
-        if _is_meta(device):
-            with torch.device("meta"):
-                module = construct(spec, flat, trust=trust)
-                draw_initial(module, spec.initial, address)
-                return module
-        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
-            torch.default_generator.manual_seed(derive(seed, address))
-            module = construct(spec, flat, trust=trust)
-            draw_initial(module, spec.initial, address)
-        return module if device is None else module.to(device)
-    except (RequestError, ShapeError):
-        raise
-    except Exception as error:  # whatever a constructor raises on arguments that it does not accept
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        read = ", ".join(f"{name} {output}" for name, output in sources)
-        rule = f"{spec.type} cannot be made: {reason}" + (f"; it reads {read}" if read else "")
-        raise RequestError(Fault(address, rule)) from error
+        yield
+    finally:
+        torch.default_generator.set_state(before)
+
+
+def _on_cpu() -> contextlib.AbstractContextManager[Any]:
+    """Tensors are made on the CPU meanwhile; where they are anyway, torch's own way would slow every call down."""
+    return contextlib.nullcontext() if torch.empty(0).is_cpu else torch.device("cpu")
 
 
 def draw_module(
-    spec: BlockSpec, address: str, sources: Sequence[tuple[str, Output]], seed: int, trust: bool
+    spec: BlockSpec,
+    address: str,
+    sources: Sequence[tuple[str, Output]],
+    seed: int,
+    trust: bool,
+    twins: Twins | None = None,
 ) -> nn.Module:
     """The module of a checked record on the CPU, its parameters drawn for its address."""
-    return _constructed(spec, address, sources, trust, None, seed)
+    return _Making(spec, address, sources, seed, trust, twins).on(None)
 
 
 def check_initial(initial: Mapping[str, Any], address: str) -> list[Fault]:
@@ -133,6 +195,8 @@ def draw_initial(module: nn.Module, initial: Mapping[str, Any], address: str) ->
     Raises:
         RequestError: an initialiser is unknown, does not fit, or names no parameter.
     """
+    if not initial:
+        return
     faults = check_initial(initial, address)
     if faults:
         raise RequestError(faults)

@@ -15,9 +15,10 @@ from rillnet.model.layers.function import Function
 from rillnet.model.layers.merge import Merge
 from rillnet.model.layers.metrics import Metric
 from rillnet.model.layout import Layout, Link, Point, arrange
+from rillnet.model.lettering import fitted, text_width
 from rillnet.model.net import Net
 from rillnet.model.shapes import Output
-from rillnet.model.summary import type_of
+from rillnet.model.summary import blocks_text, type_of
 
 COLOURS: dict[str, tuple[str, str]] = {
     "input": ("#eceff4", "#7b8794"),
@@ -81,6 +82,7 @@ _HEAD = 24.0
 _PAD = 14.0
 _MARGIN = 20.0
 _GAP = 26.0
+_WIDEST = 240.0  # pixels of a label; of a longer one the ends are shown, and all of it on hovering
 _MARKED_GAP = 46.0
 
 
@@ -223,7 +225,9 @@ def _at(ports: Sequence[float], number: int) -> float | None:
 
 def _input(name: str, output: Output, is_nested: bool) -> _Figure:
     caption = "" if is_nested else _shape(output)
-    width = max(_text_width(name, 7.6), _text_width(caption, 6.3)) + 26
+    shown = fitted(name, _WIDEST, 12, bold=True)
+    caption = fitted(caption, _WIDEST, 10.5)
+    width = max(_name_width(shown), _note_width(caption)) + 26
     height = 36.0 if caption else 22.0
     fill, border = COLOURS["input"]
     return _Figure(
@@ -233,7 +237,7 @@ def _input(name: str, output: Output, is_nested: bool) -> _Figure:
             "<g>",
             f"<title>{escape(f'input {name} {output}')}</title>",
             f'<rect width="{width:.1f}" height="{height:.0f}" rx="{height / 2:.0f}" fill="{fill}" stroke="{border}"/>',
-            f'<text class="name" x="{width / 2:.1f}" y="15">{escape(name)}</text>',
+            f'<text class="name" x="{width / 2:.1f}" y="15">{escape(shown)}</text>',
             *([f'<text class="kind" x="{width / 2:.1f}" y="29">{escape(caption)}</text>'] if caption else []),
             "</g>",
         ],
@@ -254,7 +258,8 @@ def _block(net: Net, block: Block, depth: int | None) -> _Figure:
 
 def _framed(inner: _Figure, title: str, is_stack: bool, net: Net) -> _Figure:
     """A nested net: a titled box around its blocks; a second border behind it where it is repeated."""
-    width = max(inner.width, _text_width(title, 7.6)) + 2 * _PAD
+    shown = fitted(title, max(inner.width, _WIDEST), 12, bold=True)
+    width = max(inner.width, _name_width(shown)) + 2 * _PAD
     height = inner.height + _HEAD + (0.0 if inner.outputs else _PAD)
     indent = (width - inner.width) / 2
     fill, border = COLOURS["net"]
@@ -263,7 +268,7 @@ def _framed(inner: _Figure, title: str, is_stack: bool, net: Net) -> _Figure:
         f"<g><title>{escape(f'{net.address}: {_count(net)} parameters')}</title>",
         *([behind] if is_stack else []),
         f'<rect width="{width:.1f}" height="{height:.1f}" rx="8" fill="#fafbfd" stroke="{border}"/>',
-        f'<text class="title" x="{_PAD:.0f}" y="16">{escape(title)}</text></g>',
+        f'<text class="title" x="{_PAD:.0f}" y="16">{escape(shown)}</text></g>',
         f'<g transform="translate({indent:.1f} {_HEAD:.0f})">',
         *inner.elements,
         "</g>",
@@ -276,7 +281,9 @@ def _plain(net: Net, block: Block, module: nn.Module | None, repeat: int = 1) ->
     kind = f"Net of {len(module.blocks)}" if isinstance(module, Net) else type_of(block, module)
     kind += f" \u00d7 {repeat}" if repeat > 1 else ""
     caption = " \u2192 ".join(filter(None, (kind, _shape(block.output))))
-    width = max(_text_width(block.name, 7.6), _text_width(caption, 6.3)) + 20
+    caption = fitted(caption, _WIDEST, 10.5)
+    shown = fitted(block.name, _WIDEST, 12, bold=True)
+    width = max(_name_width(shown), _note_width(caption)) + 20
     fill, border = COLOURS[kind_of(module)]
     rect = f'<rect width="{width:.1f}" height="38" rx="5" fill="{fill}" stroke="{border}"'
     if block.exclude:
@@ -287,7 +294,7 @@ def _plain(net: Net, block: Block, module: nn.Module | None, repeat: int = 1) ->
         [
             f"<g><title>{escape(_told(net, block, kind))}</title>",
             rect + "/>",
-            f'<text class="name" x="{width / 2:.1f}" y="16">{escape(block.name)}</text>',
+            f'<text class="name" x="{width / 2:.1f}" y="16">{escape(shown)}</text>',
             f'<text class="kind" x="{width / 2:.1f}" y="30">{escape(caption)}</text></g>',
         ],
     )
@@ -320,10 +327,12 @@ def _shape(output: Output | None) -> str:
     return " ".join([" \u00d7 ".join(map(str, output.shape)), "" if dtype == "float32" else dtype]).strip()
 
 
-def _text_width(text: str, each: float) -> float:
-    return sum(
-        each * (0.55 if letter in "iljt.,[]() 1|" else 1.25 if letter in "mwMW\u00d7" else 1.0) for letter in text
-    )
+def _name_width(text: str) -> float:
+    return text_width(text, 12, bold=True)
+
+
+def _note_width(text: str) -> float:
+    return text_width(text, 10.5)
 
 
 # --- lines, title, legend -----------------------------------------------------------------------
@@ -386,7 +395,7 @@ def _mark(points: Sequence[Point], text: str) -> str:
     share = 0.5 if "@" in text else 0.25
     (x1, y1), (x2, y2) = max(itertools.pairwise(points), key=lambda ends: abs(ends[0][1] - ends[1][1]))
     x, y = x1 + (x2 - x1) * (3 - 2 * share) * share**2, y1 + (y2 - y1) * share
-    width = _text_width(text, 6.2) + 6
+    width = text_width(text, 10) + 6
     return (
         f'<rect x="{x - width / 2:.1f}" y="{y - 7:.1f}" width="{width:.1f}" height="14" rx="3" fill="#ffffff"/>'
         f'<text class="mark" x="{x:.1f}" y="{y + 3.5:.1f}">{escape(text)}</text>'
@@ -402,7 +411,7 @@ def _arrow(name: str, colour: str) -> str:
 
 def _heading(net: Net, figure: _Figure) -> tuple[list[str], float]:
     """The net's name and size, and the colours that occur in the picture."""
-    title = f"{net.name}: {len(list(net.leaves()))} blocks, {_count(net)} parameters"
+    title = f"{net.name}: {blocks_text(net)}, {_count(net)} parameters"
     elements = [f'<text class="title" x="0" y="12">{escape(title)}</text>']
     drawn = "\n".join(figure.elements)
     x = 0.0
@@ -410,5 +419,5 @@ def _heading(net: Net, figure: _Figure) -> tuple[list[str], float]:
         if kind != "net" and f'fill="{fill}" stroke="{border}"' in drawn:
             elements.append(f'<rect x="{x:.1f}" y="24" width="11" height="11" rx="2" fill="{fill}" stroke="{border}"/>')
             elements.append(f'<text class="note" x="{x + 16:.1f}" y="33.5">{kind}</text>')
-            x += 30 + _text_width(kind, 6.0)
-    return elements, max(x, _text_width(title, 7.6))
+            x += 30 + _note_width(kind)
+    return elements, max(x, _name_width(title))

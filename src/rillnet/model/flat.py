@@ -16,8 +16,10 @@ from torch import nn
 
 from rillnet.errors import AddressError, Fault, RequestError, suggest
 from rillnet.model.block import Block
+from rillnet.model.garbage import collecting_later
 from rillnet.model.graph import Edge
 from rillnet.model.layers.merge import Merge
+from rillnet.model.parameters import has_parameters
 from rillnet.model.shapes import Output, Signature
 from rillnet.model.structure import Structure
 from rillnet.spec import SourceSpec
@@ -152,7 +154,8 @@ def flatten(net: Structure) -> FlatNet:
         ['x->res/fc', 'res/fc->res/act', 'res/act->sum', 'x->sum']
     """
     flattening = _Flattening()
-    flattening.dissolve(net, "", {name: FlatSource(name) for name in net.inputs}, frozenset(), ())
+    with collecting_later():
+        flattening.dissolve(net, "", {name: FlatSource(name) for name in net.inputs}, frozenset(), ())
     return FlatNet(net, dict(net.inputs), flattening.blocks, flattening.nested)
 
 
@@ -238,7 +241,7 @@ def _leaf(
 def _has_weights(module: nn.Module, ties: Sequence[Any]) -> bool:
     if getattr(module, "rides_along", False):
         return False
-    return bool(ties) or next(module.parameters(), None) is not None
+    return bool(ties) or has_parameters(module)
 
 
 def _tied(prefix: str, of: str) -> tuple[str, str]:
@@ -263,6 +266,8 @@ def _resolve(net: Structure, prefix: str, source: SourceSpec, scope: Mapping[str
         found = scope.get(source.block)
         if found is None:
             return None
+        if source.output is None and not source.delay and isinstance(net.inputs[source.block], Signature):
+            return found
         below = _place(net.inputs[source.block], source.output)
         return FlatSource(found.block, found.place + below, found.delay + source.delay)
     module, block = net._modules[source.block], net.blocks[source.block]

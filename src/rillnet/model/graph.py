@@ -61,31 +61,40 @@ def frame_order(nodes: Iterable[str], sources: Mapping[str, Iterable[str]]) -> l
         ['a', 'b']
     """
     names = list(nodes)
-    waiting = {name: {source for source in sources.get(name, ()) if source != name} for name in names}
     known = set(names)
     for name in names:
         if name in sources.get(name, ()):
             raise ZeroDelayCycleError([name])
-        waiting[name] &= known
     order: list[str] = []
     done: set[str] = set()
     for name in names:  # depth first, so that a net in reading order keeps its order
-        stack = [name]
-        while stack:
-            top = stack[-1]
-            if top in done:
-                stack.pop()
-                continue
-            missing = [source for source in sources.get(top, ()) if source in waiting[top] and source not in done]
-            if not missing:
-                done.add(top)
-                order.append(stack.pop())
-                continue
-            if missing[0] in stack:
-                cycle = stack[stack.index(missing[0]) :]
-                raise ZeroDelayCycleError(cycle[::-1][-1:] + cycle[::-1][:-1])
-            stack.append(missing[0])
+        if name not in done:
+            _follow(name, sources, known, done, order)
     return order
+
+
+def _follow(
+    start: str, sources: Mapping[str, Iterable[str]], known: set[str], done: set[str], order: list[str]
+) -> None:
+    """Adds a node to the order, after all that it reads; every edge is looked at once."""
+    path = {start: iter(sources.get(start, ()))}  # the open nodes, each with those of its sources still to be seen
+    top = start
+    while path:
+        for source in path[top]:
+            if source in done or source not in known:
+                continue
+            if source in path:
+                open_nodes = list(path)
+                cycle = open_nodes[open_nodes.index(source) :]
+                raise ZeroDelayCycleError(cycle[::-1][-1:] + cycle[::-1][:-1])
+            path[source] = iter(sources.get(source, ()))
+            top = source
+            break
+        else:
+            del path[top]
+            done.add(top)
+            order.append(top)
+            top = next(reversed(path), start)
 
 
 def reachable(starts: Iterable[str], neighbours: Mapping[str, Iterable[str]]) -> set[str]:

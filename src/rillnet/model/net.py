@@ -7,6 +7,7 @@ what runs it. Called as a module it computes one frame, from zeros where an edge
 from __future__ import annotations
 
 import fnmatch
+from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from rillnet.model import assembly, tracing
 from rillnet.model.block import Block, Step, parse_sources, steps_of
 from rillnet.model.frontends.addresses import Path
 from rillnet.model.frontends.faults import faults_of
+from rillnet.model.garbage import collecting_later
 from rillnet.model.graph import ZeroDelayCycleError, reachable
 from rillnet.model.registry import signature_arguments
 from rillnet.model.shapes import Output, Signature, pick
@@ -130,7 +132,8 @@ class Net(Structure):
         module = None if isinstance(block, BlockSpec) else block
         assembly.declare(self, Block(name, sources, frozenset(excluded), spec, None, ties), module)
         try:
-            faults = self._cycle_faults() or assembly.resolve(self, partial=True)
+            reads_itself = any(source.block == name and not source.delay for source in sources)
+            faults = (self._cycle_faults() if reads_itself else []) or assembly.resolve_added(self, name)
             if faults:
                 raise RequestError(faults)
         except RequestError:
@@ -152,13 +155,14 @@ class Net(Structure):
         shape = arguments.get("shape") or (block.shape if isinstance(block, BlockSpec) else None)
         listed = list(source) if isinstance(source, list | tuple) else [source]
         reader = {"from": listed, "shape": shape, "exclude": sorted(exclude)}
-        taken = dict.fromkeys([*self.inputs, *self.blocks])
-        through = throughs({**taken, name: reader})
+        taken = ChainMap[str, Any](self.inputs, self.blocks)
+        through = throughs({name: reader}, taken)
+        reads = unfold({name: reader}, through)[name]["from"]
         try:
             for key, one in through.items():
                 self.add(key, _record(BlockSpec, one.block, ("net", "blocks", key)), delay=delay)
             sources: list[SourceSpec] = []
-            for position, item in enumerate(unfold({**taken, name: reader})[name]["from"]):
+            for position, item in enumerate(reads):
                 place = ("net", "blocks", name, "from", position)
                 read = _record(SourceSpec, item, place) if isinstance(item, Mapping) else item
                 sources += parse_sources(read, 0 if read in through else delay, f"{self.address}/{name}")
@@ -174,6 +178,7 @@ class Net(Structure):
         self._modules.pop(name, None)
         self.pending.pop(name, None)
         self.untied[:] = [tie for tie in self.untied if tie[0] != name]
+        assembly.wait_anew(self)
         self.forget_plans()
 
     def connect(self, a: str, b: str, delay: int = 0) -> Net:
@@ -194,12 +199,15 @@ class Net(Structure):
         block.sources = [*before, *parse_sources(a, delay, f"{self.address}/{b}")]
         self.forget_plans()
         try:
-            faults = self._unknown_sources(b, block.sources) or self._cycle_faults() or assembly.recheck(self, b)
+            now = [source.block for source in block.sources[len(before) :] if not source.delay]
+            faults = self._unknown_sources(b, block.sources) or (self._cycle_faults() if self.needs(now, b) else [])
+            faults = faults or assembly.recheck(self, b)
             if faults:
                 raise RequestError(faults)
         except RequestError:
             block.sources = before
             self.pending.pop(b, None)
+            assembly.wait_anew(self)
             self.forget_plans()
             raise
         return self
@@ -218,11 +226,11 @@ class Net(Structure):
         return next(iter(self.inputs))
 
     def _unknown_sources(self, name: str, sources: Iterable[SourceSpec]) -> list[Fault]:
-        known = [*self.inputs, *self.blocks, name]
+        known = ChainMap[str, Any]({name: None}, self.inputs, self.blocks)
         return [
             Fault(f"{self.address}/{name}.from", "unknown source", source.block, hint=suggest(source.block, known))
             for source in sources
-            if source.block not in known and not source.delay
+            if not source.delay and source.block not in known
         ]
 
     def _cycle_faults(self) -> list[Fault]:
@@ -503,7 +511,8 @@ class Net(Structure):
 def _record(model: type[R], value: Any, place: Path) -> R:
     """A record from what Python code gave for it."""
     try:
-        return model.model_validate(value)
+        with collecting_later():
+            return model.model_validate(value)
     except ValidationError as error:
         raise RequestError(faults_of(error, model, value, place)) from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Mapping, Sequence
 
 from rillnet.errors import RequestError
@@ -93,6 +94,31 @@ def delays_from(starts: Iterable[str], nodes: Iterable[str], wires: Wires) -> di
             for target, delay in wires.get(node, ()):
                 if target not in inside:
                     entered.setdefault(target, set()).update(before + delay for before in found[node])
+    return found
+
+
+def shortest_from(starts: Iterable[str], wires: Wires) -> dict[str, int]:
+    """The total delay of the shortest path from some nodes to every node that they reach.
+
+    Args:
+        starts: where paths begin.
+        wires: the edges.
+
+    Example:
+        >>> shortest_from(["a"], {"a": [("b", 1), ("c", 4)], "b": [("c", 2), ("a", 1)]})
+        {'a': 0, 'b': 1, 'c': 3}
+    """
+    found: dict[str, int] = {}
+    waiting = [(0, number, start) for number, start in enumerate(starts)]
+    number = len(waiting)
+    while waiting:
+        delay, _, node = heapq.heappop(waiting)
+        if node in found:
+            continue
+        found[node] = delay
+        for target, more in wires.get(node, ()):
+            number += 1
+            heapq.heappush(waiting, (delay + more, number, target))
     return found
 
 

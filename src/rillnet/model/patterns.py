@@ -70,20 +70,27 @@ def _count_part(ways: dict[tuple[str, str], Ways]) -> int:
 def _fold(ways: dict[tuple[str, str], Ways]) -> int:
     """Replaces nodes with one edge in and one edge out, in place; the factor of cycles that vanish by it."""
     factor = 1
-    waiting = {node for edge in ways for node in edge}
+    before: dict[str, set[str]] = {node: set() for edge in ways for node in edge}
+    after: dict[str, set[str]] = {node: set() for node in before}
+    for source, target in ways:
+        before[target].add(source)
+        after[source].add(target)
+    waiting = set(before)
     while waiting:
         node = waiting.pop()
-        before = [edge for edge in ways if edge[1] == node]
-        after = [edge for edge in ways if edge[0] == node]
-        if len(before) != 1 or len(after) != 1:
+        if len(before[node]) != 1 or len(after[node]) != 1:
             continue
-        (first, blocked_first), (second, blocked_second) = ways.pop(before[0]), ways.pop(after[0])
+        edge = source, target = before[node].pop(), after[node].pop()
+        after[source].remove(node)
+        before[target].remove(node)
+        (first, blocked_first), (second, blocked_second) = ways.pop((source, node)), ways.pop((node, target))
         passing = first * second
         blocked = (first + blocked_first) * (second + blocked_second) - passing
-        edge = (before[0][0], after[0][1])
-        if edge[0] == edge[1]:
+        if source == target:
             factor *= blocked
         else:
+            after[source].add(target)
+            before[target].add(source)
             old_passing, old_blocked = ways.get(edge, (0, 1))
             every = (old_passing + old_blocked) * (passing + blocked)
             ways[edge] = (every - old_blocked * blocked, old_blocked * blocked)

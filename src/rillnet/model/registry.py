@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, cast
 
 from pydantic import Field
 from torch import nn
 
-from rillnet.errors import Fault, RequestError, suggest
+from rillnet.errors import Fault, RequestError, near_or_known
 from rillnet.model import layers
 from rillnet.model.shapes import Signature
-from rillnet.registry import check_arguments, import_path, signature_of, value_rule
+from rillnet.registry import UNTRUSTED, check_arguments, import_path, signature_of, value_rule, written_with_a_dot
 from rillnet.spec import BlockSpec
+
+_COMMON = ("Conv2d", "Linear", "ReLU", "MaxPool2d", "BatchNorm2d", "Dropout", "Flatten", "CrossEntropy", "Accuracy", "Net")
+"""The blocks that a message names first."""
 
 _NOT_BLOCKS = {"Module", "Container", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"}
 
@@ -49,14 +52,16 @@ def find_block_type(name: str, *, trust: bool) -> Callable[..., nn.Module]:
     """
     if ":" in name:
         if not trust:
-            raise RequestError(Fault("", "runs code of yours; pass --trust if you mean it", name))
+            raise RequestError(Fault("", UNTRUSTED, name))
         found = import_path(name)
         if not callable(found):
             raise RequestError(Fault("", "must name a class or function that makes a module", name))
         return found  # type: ignore[no-any-return]
     types = block_types()
     if name not in types:
-        raise RequestError(Fault("", "unknown block type", name, hint=suggest(name, [*types, "Net"])))
+        known = [*_COMMON, *sorted({*types, "Net"} - set(_COMMON))]
+        hint = written_with_a_dot(name) or near_or_known(name, known, "rillnet list blocks")
+        raise RequestError(Fault("", "unknown block type", name, hint=hint))
     return types[name]
 
 
@@ -85,6 +90,9 @@ _INFERRED: dict[str, Callable[[Sequence[Signature]], Any]] = {
     "source_shapes": lambda sources: tuple(source.shape for source in sources),
 }
 
+
+INFERRED = tuple(_INFERRED)
+"""Arguments of blocks that may be left out, as they follow from what the block reads."""
 
 _BATCH_FIRST: Mapping[str, Any] = {"batch_first": True}
 
@@ -179,12 +187,41 @@ _ARGUMENT_RULES: dict[str, Any] = {
 _P_IS_A_NORM = {"LPPool1d", "LPPool2d", "LPPool3d", "PairwiseDistance", "TripletMarginLoss", "MultiMarginLoss"}
 
 
+def key_of(spec: BlockSpec) -> Hashable | None:
+    """What records have in common of which equal modules are made; None where arguments are more than plain values.
+
+    Example:
+        >>> key_of(BlockSpec(type="Linear", arguments={"out_features": 3}))
+        ('Linear', None, "{'out_features': 3}")
+    """
+    return (spec.type, spec.shape, repr(spec.arguments)) if _is_plain(spec.arguments) else None
+
+
+_faultless: set[Hashable] = set()
+"""What was checked before and is right: a net may hold thousands of blocks of the same arguments."""
+
+_MOST_FAULTLESS = 65_536
+
+
 def check_block(spec: BlockSpec, address: str, *, trust: bool = True) -> list[Fault]:
     """Every fault of a block's type and arguments that can be told without its sources."""
     try:
         found = find_block_type(spec.type, trust=trust)
     except RequestError as error:
         return [Fault(f"{address}.type", fault.rule, fault.value, None, fault.hint) for fault in error.faults]
+    key = key_of(spec)
+    checked = None if key is None else (found, key)
+    if checked in _faultless:
+        return []
+    faults = _faults_of_arguments(spec, found, address)
+    if not faults and checked is not None:
+        if len(_faultless) >= _MOST_FAULTLESS:
+            _faultless.clear()
+        _faultless.add(checked)
+    return faults
+
+
+def _faults_of_arguments(spec: BlockSpec, found: Callable[..., nn.Module], address: str) -> list[Fault]:
     inferred = [name for name in _INFERRED if name not in spec.arguments]
     if spec.shape is not None:  # a key of every block, which is an argument of those that need it
         inferred.append("shape")
@@ -234,9 +271,14 @@ def signature_arguments(module: nn.Module) -> BlockSpec | None:
     return BlockSpec(type=kind.__name__, arguments=arguments)
 
 
+_SCALARS = frozenset((type(None), bool, int, float, str))
+
+
 def _is_plain(value: Any) -> bool:
+    if type(value) in _SCALARS:
+        return True
     if isinstance(value, tuple | list):
-        return all(_is_plain(item) for item in value)
+        return all(map(_is_plain, value))
     if isinstance(value, Mapping):
-        return all(isinstance(key, str) and _is_plain(item) for key, item in value.items())
-    return value is None or isinstance(value, bool | int | float | str)
+        return all(isinstance(key, str) for key in value) and all(map(_is_plain, value.values()))
+    return isinstance(value, bool | int | float | str)

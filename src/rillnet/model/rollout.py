@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import fnmatch
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
 from rillnet.errors import Fault, RequestError, suggest
 from rillnet.model.flat import FlatNet, FlatSource, flatten
 from rillnet.model.graph import Edge, ZeroDelayCycleError, frame_order
+from rillnet.model.lag import AUTO, Lag, taken
 from rillnet.model.paths import delays_from
 from rillnet.model.patterns import count_acyclic
 from rillnet.model.structure import Structure
@@ -31,7 +31,8 @@ class Rollout:
 
     Args:
         net: the net.
-        delays: frames by edge, `{"conv1->*": 1}`; exact names win over patterns, later ones over earlier ones.
+        delays: frames by edge, `{"conv1->*": 1}`; exact names win over patterns, later ones over earlier ones. With
+            `auto` an edge has as many as what its block reads first takes longer from the inputs, the shortest way.
         default: `sequential`, `streaming`, or the delay of all other edges.
         align: lengthen the shorter of two joining paths until they are equally long.
 
@@ -39,6 +40,7 @@ class Rollout:
         flat: the net's leaf blocks.
         edges: the edges of the flat net with their delays.
         delays: frames by edge.
+        lags: the delays that `auto` stood for.
 
     Raises:
         RequestError: an edge is unknown, a delay is no whole number from 0 on, or a cycle prevents alignment.
@@ -59,7 +61,7 @@ class Rollout:
     def __init__(
         self,
         net: Structure,
-        delays: Mapping[str, int] | None = None,
+        delays: Mapping[str, int | str] | None = None,
         default: str | int = 0,
         *,
         align: bool = False,
@@ -67,15 +69,21 @@ class Rollout:
         self.net = net
         self.flat: FlatNet = flatten(net)
         self.default = default
-        self._keys = _keys(self.flat.edges)
         policy = _policy(self.flat, default)
         frames = [max(edge.delay, policy(edge)) for edge in self.flat.edges]
-        for position, delay in self._chosen(delays or {}).items():
-            frames[position] = delay
+        chosen = self._chosen(delays or {})
+        for position, (_, delay) in chosen.items():
+            frames[position] = delay if isinstance(delay, int) else frames[position]
         if align:
             frames = _aligned(self.flat, frames)
-        self.edges = tuple(replace(edge, delay=d) for edge, d in zip(self.flat.edges, frames, strict=True))
-        self.delays: dict[str, int] = dict(zip(self._keys, frames, strict=True))
+        self.lags: tuple[Lag, ...] = ()
+        auto = {position: name for position, (name, delay) in sorted(chosen.items()) if delay == AUTO}
+        if auto:
+            frames, self.lags = taken(self.flat, self._keys, frames, auto)
+        self.edges = tuple(
+            edge if edge.delay == delay else Edge(edge.source, edge.target, delay, edge.output, edge.port)
+            for edge, delay in zip(self.flat.edges, frames, strict=True)
+        )
 
     @classmethod
     def sequential(cls, net: Structure) -> Rollout:
@@ -97,9 +105,15 @@ class Rollout:
         return cls(net, default="streaming", align=align)
 
     @classmethod
-    def from_spec(cls, net: Structure, spec: RolloutSpec) -> Rollout:
-        """The rollout of a record."""
-        return cls(net, spec.delays, spec.default, align=spec.align)
+    def from_spec(cls, net: Structure, spec: RolloutSpec, lags: Mapping[str, int | str] | None = None) -> Rollout:
+        """The rollout of a record.
+
+        Args:
+            net: the net.
+            spec: the record.
+            lags: further delays, which those of the record win over.
+        """
+        return cls(net, {**(lags or {}), **spec.delays}, spec.default, align=spec.align)
 
     def __repr__(self) -> str:
         delayed = sum(1 for edge in self.edges if edge.delay)
@@ -107,20 +121,34 @@ class Rollout:
 
     # --- delays -------------------------------------------------------------------------------
 
-    def _chosen(self, delays: Mapping[str, int]) -> dict[int, int]:
-        """The delays that are given edge by edge, by the edge's position."""
+    @cached_property
+    def delays(self) -> dict[str, int]:
+        """Frames by edge."""
+        return dict(zip(self._keys, (edge.delay for edge in self.edges), strict=True))
+
+    @cached_property
+    def _keys(self) -> list[str]:
+        names = [edge.name for edge in self.flat.edges]
+        count = Counter(names)
+        return [
+            name if count[name] == 1 else f"{name}#{edge.port}"
+            for name, edge in zip(names, self.flat.edges, strict=True)
+        ]
+
+    def _chosen(self, delays: Mapping[str, int | str]) -> dict[int, tuple[str, int | str]]:
+        """The delays that are given edge by edge, with the name that gave them, by the edge's position."""
         faults = []
-        named: dict[int, int] = {}
-        matched: dict[int, int] = {}
+        named: dict[int, tuple[str, int | str]] = {}
+        matched: dict[int, tuple[str, int | str]] = {}
         for name, delay in delays.items():
             address = f"rollout.delays.{name}"
-            if isinstance(delay, bool) or not isinstance(delay, int) or delay < 0:
-                faults.append(Fault(address, "must be a whole number of frames, 0 or more", delay))
+            if delay != AUTO and (isinstance(delay, bool) or not isinstance(delay, int) or delay < 0):
+                faults.append(Fault(address, "must be a whole number of frames, 0 or more, or auto", delay))
             positions = self._positions(name)
             if not positions:
                 hint = suggest(name, self._keys) or "an edge is called source->target"
                 faults.append(Fault(address, "unknown edge", hint=hint))
-            (matched if "*" in name or "?" in name else named).update(dict.fromkeys(positions, delay))
+            (matched if "*" in name or "?" in name else named).update(dict.fromkeys(positions, (name, delay)))
         if faults:
             raise RequestError(faults)
         return {**matched, **named}
@@ -173,7 +201,10 @@ class Rollout:
     def _sources(self) -> dict[str, tuple[FlatSource, ...]]:
         frames = iter(edge.delay for edge in self.edges)
         return {
-            name: tuple(replace(source, delay=next(frames)) for source in block.sources)
+            name: tuple(
+                source if source.delay == delay else FlatSource(source.block, source.place, delay)
+                for source, delay in zip(block.sources, frames, strict=False)
+            )
             for name, block in self.flat.blocks.items()
         }
 
@@ -330,12 +361,6 @@ def count_valid_patterns(net: Structure) -> int:
     """
     flat = flatten(net)
     return count_acyclic([*flat.inputs, *flat.blocks], ((edge.source, edge.target) for edge in flat.edges))
-
-
-def _keys(edges: Iterable[Edge]) -> list[str]:
-    listed = list(edges)
-    count = Counter(edge.name for edge in listed)
-    return [edge.name if count[edge.name] == 1 else f"{edge.name}#{edge.port}" for edge in listed]
 
 
 def _policy(flat: FlatNet, default: Any) -> Callable[[Edge], int]:

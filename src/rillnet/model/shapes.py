@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -201,4 +202,41 @@ def shape_error(address: str, kind: str, sources: Sequence[tuple[str, Output]], 
     """The error for a block that cannot work on what it reads."""
     read = ", ".join(f"{name} {written(output)}" for name, output in sources) or "nothing"
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return ShapeError(Fault(address, f"{kind} cannot work on {read}: {reason}"))
+    return ShapeError(Fault(address, f"{kind} cannot work on {read}: {_in_words(reason)}", hint=_hint(kind, sources)))
+
+
+_FLAT_READERS = ("Linear", "LazyLinear", "Bilinear")
+_SCORE_READERS = ("CrossEntropy", "Accuracy")
+
+
+def _hint(kind: str, sources: Sequence[tuple[str, Output]]) -> str:
+    """What is probably missing."""
+    sizes = [len(output.shape) for _, output in sources if isinstance(output, Signature)]
+    if kind in _FLAT_READERS and any(size > 1 for size in sizes):
+        return "a Flatten before it makes one row of what it reads"
+    if kind in _SCORE_READERS and len(sizes) > 1 and sizes[0] > 1 and sizes[1] == 0:
+        return f"a Flatten before the block that makes {sources[0][0]} gives one row of scores"
+    return ""
+
+
+_TOO_FEW = re.compile(r"\S*forward\(\) missing \d+ required positional arguments?: (?P<names>.*)")
+_TOO_MANY = re.compile(r"\S*forward\(\) takes (?P<taken>\d+) positional arguments? but (?P<given>\d+) were given")
+
+
+def _in_words(reason: str) -> str:
+    """What torch says of tensors of the probe's batch, with N for its size, and for what a flattening made of it."""
+
+    few, many = _TOO_FEW.match(reason), _TOO_MANY.match(reason)
+    if few:
+        return f"it needs {few['names'].replace(chr(39), '')} as well; name all in `from`"
+    if many:
+        taken, given = int(many["taken"]) - 1, int(many["given"]) - 1
+        return f"it takes {taken} source{'' if taken == 1 else 's'}, and `from` names {given}"
+
+    def named(found: re.Match[str]) -> str:
+        size = int(found[0])
+        if size == PROBE_BATCH:
+            return "N"
+        return f"N*{size // PROBE_BATCH}" if size % PROBE_BATCH == 0 and size else found[0]
+
+    return re.sub(r"(?<![A-Za-z_.\d])\d+(?![A-Za-wyz_.\d])", named, reason)

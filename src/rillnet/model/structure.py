@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -11,7 +11,10 @@ from torch import nn
 from rillnet.model.block import Block, Step
 from rillnet.model.building import Inference
 from rillnet.model.graph import Edge, frame_order
+from rillnet.model.parameters import parameters_in
 from rillnet.model.shapes import Output, pick
+from rillnet.model.twins import Twins
+from rillnet.model.waiting import Waiting
 from rillnet.spec import ShareSpec, SourceSpec
 
 
@@ -24,8 +27,11 @@ class Structure(nn.Module):
         blocks: what is known of each block, by name; the modules are the net's children.
         output_sources: what it sends on as a block of another net; the last block if empty.
         pending: blocks that are not built yet, as what they read is not known.
+        waiting: what each of them waits for.
         untied: shared parameters that are not joined yet.
         inferred: outputs that are known already, by what they follow from.
+        twins: how copies are made of equal modules.
+        revision: counts how often blocks were replaced, or parameters given other memory, as far as the net is told.
     """
 
     def __init__(
@@ -37,6 +43,7 @@ class Structure(nn.Module):
         trust: bool = True,
     ) -> None:
         super().__init__()
+        self.revision = 0
         self.name = name
         self.address = "net"
         self.device = torch.get_default_device() if device is None else torch.device(device)
@@ -48,8 +55,10 @@ class Structure(nn.Module):
         self.output_sources: list[SourceSpec] = []
         self._phase = "train"
         self.pending: dict[str, None] = {}
+        self.waiting = Waiting()
         self.untied: list[tuple[str, str, ShareSpec]] = []
         self.inferred: Inference = {}
+        self.twins = Twins()
         self._plans: dict[Any, list[Step]] = {}
         self._drawn: dict[str, int] = {}
 
@@ -58,6 +67,25 @@ class Structure(nn.Module):
             object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)
+            if isinstance(value, nn.Module):
+                self.revision += 1
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        self.revision += 1
+        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+
+    def load_state_dict(self, *arguments: Any, **named: Any) -> Any:
+        """As of any module."""
+        self.revision += 1
+        return super().load_state_dict(*arguments, **named)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The attributes, for copies and pickles: parameters leave the memory that they share with others' first."""
+        self.revision += 1
+        for tensor in (*self.parameters(), *self.buffers()):
+            if tensor.untyped_storage().nbytes() > tensor.numel() * tensor.element_size():
+                tensor.data = tensor.data.clone()
+        return self.__dict__.copy()
 
     @property
     def edges(self) -> list[Edge]:
@@ -72,6 +100,18 @@ class Structure(nn.Module):
         """
         sources = {name: [s.block for s in block.sources if not s.delay] for name, block in self.blocks.items()}
         return frame_order(self.blocks, sources)
+
+    def needs(self, names: Iterable[str], name: str) -> bool:
+        """Whether one of these blocks is a certain one, or waits for it within a frame."""
+        waiting, seen = list(names), set[str]()
+        while waiting:
+            one = waiting.pop()
+            if one == name:
+                return True
+            if one in self.blocks and one not in seen:
+                seen.add(one)
+                waiting += [source.block for source in self.blocks[one].sources if not source.delay]
+        return False
 
     def forget_plans(self) -> None:
         """Drops the orders of computation kept so far, as the net has changed."""
@@ -95,4 +135,4 @@ class Structure(nn.Module):
 
     def _versions(self, name: str) -> int:
         module = self._modules[name]
-        return sum(parameter._version for parameter in module.parameters()) if module is not None else 0
+        return sum(parameter._version for parameter in parameters_in(module)) if module is not None else 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -13,9 +14,13 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from rillnet.model.block import Block
+from rillnet.model.layers import LocalResponseNorm
 from rillnet.model.layers.function import Function
 from rillnet.model.net import Net
+from rillnet.model.parameters import parameters_in
+from rillnet.model.registry import key_of
 from rillnet.model.shapes import Output, pick, written
+from rillnet.spec import BlockSpec
 
 _PROBE_BATCH = 2  # one example is too few for batch normalisation
 
@@ -97,6 +102,18 @@ def summarise(net: Net, *, depth: int | None = None) -> Summary:
     )
 
 
+def blocks_text(net: Net) -> str:
+    """How many blocks a net has, and how many those are with its nested nets opened.
+
+    Example:
+        >>> print(blocks_text(Net("tiny", {"x": (3,)}).add("y", nn.Linear(3, 2))))
+        1 block
+    """
+    count, leaves = len(net.blocks), len(list(net.leaves()))
+    text = f"{count:,} block{'' if count == 1 else 's'}"
+    return text if leaves == count else f"{text} ({leaves:,} with nested nets opened)"
+
+
 def type_of(block: Block, module: nn.Module | None) -> str:
     """What a block's type is called: its class, or the function that a traced call calls."""
     if isinstance(module, Function):
@@ -105,10 +122,10 @@ def type_of(block: Block, module: nn.Module | None) -> str:
 
 
 class _Counted(NamedTuple):
-    """What need not be counted again: parameters by identity, and the work of layers of torch's by what they are."""
+    """What need not be counted again: parameters by identity, and the work of blocks by what they are and read."""
 
     parameters: set[int]
-    work: dict[tuple[str, str], int | None]
+    work: dict[Hashable, int | None]
 
 
 def _rows(net: Net, prefix: str, depth: int, counted: _Counted) -> Iterator[Row]:
@@ -128,18 +145,28 @@ def _rows(net: Net, prefix: str, depth: int, counted: _Counted) -> Iterator[Row]
         fresh = [] if module is None else [p for p in module.parameters() if id(p) not in counted.parameters]
         counted.parameters.update(map(id, fresh))
         parameters = sum(parameter.numel() for parameter in fresh)
-        work = None if module is None else _work(module, _read(net, block), counted)
+        work = None if module is None else _work(module, block.spec, _read(net, block), counted)
         yield Row(prefix + name, depth, type_of(block, module), *place, parameters, work, tuple(sorted(block.exclude)))
 
 
-def _work(module: nn.Module, sources: Sequence[Output], counted: _Counted) -> int | None:
-    """The multiply-adds of a block; for a layer of torch's, those of an equal one if it was counted before."""
-    if not type(module).__module__.startswith("torch.nn.modules."):
+def _work(module: nn.Module, spec: BlockSpec | None, sources: Sequence[Output], counted: _Counted) -> int | None:
+    """The multiply-adds of a block; where an equal one was counted before, those of that."""
+    key = _kind(module, spec)
+    if key is None:
         return multiply_adds(module, sources)
-    key = (repr(module), str([written(source) for source in sources]))
+    key = (key, *sources)
     if key not in counted.work:
         counted.work[key] = multiply_adds(module, sources)
     return counted.work[key]
+
+
+def _kind(module: nn.Module, spec: BlockSpec | None) -> Hashable | None:
+    """What blocks have in common that need the same work; None where that cannot be told."""
+    if type(module).__module__.startswith("torch.nn.modules."):
+        return repr(module)
+    if spec is None or (key := key_of(spec)) is None:
+        return None
+    return type(module), key, tuple(parameter.shape for parameter in parameters_in(module))
 
 
 def _added(rows: Sequence[Row]) -> int | None:
@@ -148,8 +175,13 @@ def _added(rows: Sequence[Row]) -> int | None:
 
 
 def _read(net: Net, block: Block) -> list[Output]:
-    outputs = {**net.inputs, **{name: other.output for name, other in net.blocks.items() if other.output is not None}}
-    return [pick(outputs[source.block], source.output) for source in block.sources if source.block in outputs]
+    found = []
+    for source in block.sources:
+        other = net.blocks.get(source.block)
+        output = net.inputs.get(source.block) if other is None else other.output
+        if output is not None:
+            found.append(pick(output, source.output))
+    return found
 
 
 def multiply_adds(module: nn.Module, sources: Sequence[Output]) -> int | None:
@@ -164,6 +196,8 @@ def multiply_adds(module: nn.Module, sources: Sequence[Output]) -> int | None:
         >>> multiply_adds(nn.Conv2d(1, 2, 3), [Signature((1, 5, 5))])
         162
     """
+    if isinstance(module, LocalResponseNorm):
+        return 0  # the convolution is a way to compute its sum, not the layer's work
     try:
         shadow = _on_meta(module)
         with FlopCounterMode(display=False) as counter, torch.no_grad(), torch.device("meta"):
@@ -193,6 +227,11 @@ def _tensors(output: Output) -> Any:
 # --- printing -----------------------------------------------------------------------------------
 
 _COLUMNS = ("block", "type", "reads", "sends", "parameters", "multiply-adds")
+
+MOST_ROWS = 400
+"""Larger nets are shown by their first and last blocks."""
+
+_FIRST, _LAST = 20, 10
 
 
 def text(summary: Summary) -> str:
@@ -225,18 +264,30 @@ def table(summary: Summary) -> Table:
 
 def _cells(summary: Summary) -> list[tuple[str, ...]]:
     """The rows as text, blocks of nested nets indented; the last row is the totals."""
-    rows = []
-    for row in summary.rows:
-        indent = "  " * row.depth
-        excluded = f" (not in {', '.join(row.exclude)})" if row.exclude else ""
-        rows.append(
-            (
-                indent + row.path.rpartition("/")[2],
-                row.type + excluded,
-                row.sources,
-                row.output,
-                f"{row.parameters:,}" if row.parameters else "",
-                "?" if row.multiply_adds is None else f"{row.multiply_adds:,}" if row.multiply_adds else "",
-            )
-        )
-    return [*rows, ("total", "", "", "", f"{summary.parameters:,}", f"{summary.multiply_adds:,}")]
+    total = ("total", "", "", "", *_counts(summary.parameters, summary.multiply_adds))
+    rows = summary.rows
+    if len(rows) <= MOST_ROWS:
+        return [*map(_cells_of, rows), total]
+    left_out = rows[_FIRST:-_LAST]
+    types = Counter(row.type for row in left_out).most_common()
+    shown = ", ".join(f"{count:,} {name}" for name, count in types[:3]) + (" ..." if len(types) > 3 else "")
+    own = [row for row in left_out if row.type != "Net"]
+    counts = _counts(sum(row.parameters for row in own), sum(row.multiply_adds or 0 for row in own))
+    middle = (f"... {len(left_out):,} more", shown, "", "", *counts)
+    return [*map(_cells_of, rows[:_FIRST]), middle, *map(_cells_of, rows[-_LAST:]), total]
+
+
+def _cells_of(row: Row) -> tuple[str, ...]:
+    excluded = f" (not in {', '.join(row.exclude)})" if row.exclude else ""
+    return (
+        "  " * row.depth + row.path.rpartition("/")[2],
+        row.type + excluded,
+        row.sources,
+        row.output,
+        f"{row.parameters:,}" if row.parameters else "",
+        "?" if row.multiply_adds is None else f"{row.multiply_adds:,}" if row.multiply_adds else "",
+    )
+
+
+def _counts(parameters: int, multiply_adds: int) -> tuple[str, str]:
+    return f"{parameters:,}", f"{multiply_adds:,}"

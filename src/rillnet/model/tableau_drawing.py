@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from rillnet.errors import RequestError
+from rillnet.model.lettering import fitted, text_width
 from rillnet.model.rollout import Rollout
 from rillnet.model.shapes import Signature
 
@@ -15,8 +16,14 @@ _GAP = 3.0
 _MARGIN = 24.0
 _BETWEEN = 40.0
 _TITLE = 62.0
-_FOOT = 34.0
-_LETTER = 7.0
+_LEGEND_LINE = 22.0
+_WIDEST = 260.0  # pixels of a block's name; of a longer one the ends are shown, and all of it on hovering
+_LEGEND_INDENT = 60.0
+_LEGEND = (
+    ("ready", "ready at once: an input, and every block in frame 0"),
+    ("scale", "a block, with the update step at which it is ready: the later, the darker"),
+    ("first", "the first frame of a block that depends on what the inputs showed in frame 0"),
+)
 
 _STYLE = """
 text { font-family: Inter, "Helvetica Neue", Helvetica, Arial, sans-serif; }
@@ -134,21 +141,43 @@ def tableau_svg(rollouts: Mapping[str, Rollout], frames: int) -> str:
     names = _blocks(rollouts)
     tableaus = {name: rollout.tableau(frames) for name, rollout in rollouts.items()}
     latest = max((step for tableau in tableaus.values() for steps in tableau.values() for step in steps), default=0)
-    left = _MARGIN + max(_LETTER * len(name) for name in [*names, "frame"]) + 10
-    least = max(_LETTER * 1.25 * len(name) for name in rollouts)
-    panel = max((frames + 1) * (_CELL_WIDTH + _GAP), least, 178.0)
+    left = _MARGIN + max(text_width(fitted(name, _WIDEST, 12), 12) for name in [*names, "frame"]) + 10
+    titles = max(text_width(name, 14, bold=True) for name in rollouts)
+    steps = max(text_width(_steps_told(rollout), 11) for rollout in rollouts.values())
+    panel = max((frames + 1) * (_CELL_WIDTH + _GAP), titles, steps)
     bottom = _TITLE + len(names) * (_CELL_HEIGHT + _GAP)
     parts = [_row_names(names, rollouts, left)]
     for number, (name, rollout) in enumerate(rollouts.items()):
         parts.append(_panel(name, rollout, tableaus[name], latest, left + number * (panel + _BETWEEN)))
-    foot = "number: update step at which the block is ready; framed: first frame that depends on frame 0"
-    parts.append(f'<text class="note" x="{left:.0f}" y="{bottom + 20:.0f}">{foot}</text>')
-    width = left + max(len(rollouts) * (panel + _BETWEEN) - _BETWEEN, 5.6 * len(foot)) + _MARGIN
-    height = bottom + _FOOT
+    parts += [_legend_line(kind, told, left, bottom + 12 + n * _LEGEND_LINE) for n, (kind, told) in enumerate(_LEGEND)]
+    widest = _LEGEND_INDENT + max(text_width(told, 11) for _, told in _LEGEND)
+    width = left + max(len(rollouts) * (panel + _BETWEEN) - _BETWEEN, widest) + _MARGIN
+    height = bottom + 12 + len(_LEGEND) * _LEGEND_LINE + 8
     head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}"'
     view = f'viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{escape(_told(rollouts))}"'
     page = f'<rect class="page" width="{width:.0f}" height="{height:.0f}"/>'
     return "\n".join([f"{head} {view}>", f"<style>{_STYLE}</style>", page, *parts, "</svg>", ""])
+
+
+def _legend_line(kind: str, told: str, x: float, y: float) -> str:
+    """A sample of a cell, or of the scale, and what it means."""
+    box = f'y="{y:.1f}" height="14" rx="3"'
+    if kind == "scale":
+        wide = (_LEGEND_INDENT - 10) / 3
+        sample = "".join(
+            f'<rect fill="{_colour(share)}" x="{x + number * wide:.1f}" width="{wide:.1f}" {box}/>'
+            for number, share in enumerate((0.0, 0.5, 1.0))
+        )
+    else:
+        place = f'x="{x:.1f}" width="{_LEGEND_INDENT - 10:.0f}" {box}'
+        frame = f'<rect class="first legend" {place}/>' if kind == "first" else ""
+        sample = f'<rect class="ready" {place}/>{frame}'
+    return f'{sample}<text class="note" x="{x + _LEGEND_INDENT:.1f}" y="{y + 11:.1f}">{escape(told)}</text>'
+
+
+def _steps_told(rollout: Rollout) -> str:
+    factor = rollout.inference_factor
+    return "1 update step per frame" if factor == 1 else f"{factor} update steps per frame"
 
 
 def _told(rollouts: Mapping[str, Rollout]) -> str:
@@ -166,17 +195,17 @@ def _row_names(names: Sequence[str], rollouts: Mapping[str, Rollout], left: floa
     for row, name in enumerate(names):
         kind = "name input" if name in inputs else "name"
         y = _top(row) + _CELL_HEIGHT / 2 + 4
-        found.append(f'<text class="{kind}" x="{left - 10:.1f}" y="{y:.1f}">{escape(name)}</text>')
+        shown = escape(fitted(name, _WIDEST, 12))
+        whole = f"<title>{escape(name)}</title>" if shown != escape(name) else ""
+        found.append(f'<text class="{kind}" x="{left - 10:.1f}" y="{y:.1f}">{whole}{shown}</text>')
     return "\n".join(found)
 
 
 def _panel(name: str, rollout: Rollout, tableau: Mapping[str, Sequence[int]], latest: int, x: float) -> str:
     """One rollout's cells, with its name and its update steps per frame above."""
-    factor = rollout.inference_factor
-    steps = "1 update step per frame" if factor == 1 else f"{factor} update steps per frame"
     found = [
         f'<text class="title" x="{x:.1f}" y="22">{escape(name)}</text>',
-        f'<text class="note" x="{x:.1f}" y="38">{steps}</text>',
+        f'<text class="note" x="{x:.1f}" y="38">{_steps_told(rollout)}</text>',
     ]
     frames = len(next(iter(tableau.values()), ()))
     for frame in range(frames):

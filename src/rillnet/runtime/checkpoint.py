@@ -29,6 +29,7 @@ from rillnet.runtime.tensorfiles import copy_group, group_file, read_group, writ
 
 BEST = "best.json"
 _LOCK = ".lock"
+_SET_ASIDE = "set-aside-"
 _REPLACED = ".replaced-"  # the old checkpoint of a step while the new one takes its place
 _NAME = re.compile(r"step-(\d{10,})")
 _WAIT = 60.0  # seconds for another process to finish its save
@@ -117,7 +118,8 @@ def save(
     copies = {}
     for group, members in tensors.items():
         copies[group], manifest.tensors[group] = copy_group(group, members)
-    advice = "; earlier checkpoints are intact, the same command goes on from the newest"
+    earlier = "earlier checkpoints are intact, and the run goes on from the newest"
+    advice = f"; {earlier if saved(directory) else 'no checkpoint was saved before'}"
     with failures_named(path, "be saved", advice), _writing(directory):
         new = aside(path)
         try:
@@ -199,6 +201,33 @@ def prune(directory: Path, keep: int, protect: Collection[Path] = ()) -> None:
                 remove_folder(path)
             elif intact < keep:
                 intact += _looks_complete(path)
+
+
+def set_aside_after(directory: Path, step: int) -> list[Path]:
+    """Gives other names to the checkpoints beyond a step, so that none of them is the newest any more.
+
+    Args:
+        directory: where the run's checkpoints lie.
+        step: the last step that counts.
+
+    Returns:
+        Their new paths.
+
+    Raises:
+        RunError: one cannot be renamed.
+    """
+    later = [path for path in saved(directory) if int(path.name.rpartition("-")[2]) > step]
+    moved = []
+    if later:
+        with failures_named(directory, "set later checkpoints aside"), _writing(directory):
+            for path in later:
+                place = path.with_name(_SET_ASIDE + path.name)
+                if place.exists():
+                    remove_folder(place)
+                path.rename(place)
+                moved.append(place)
+            sync(directory)
+    return moved
 
 
 def mark_best(path: Path) -> None:

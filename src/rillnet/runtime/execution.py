@@ -64,7 +64,8 @@ class Choice:
     def __str__(self) -> str:
         how = describe(self.execution)
         if self.reason in ("measured", "remembered"):
-            return f"execution: {how}; {self.gain:.2f}x plain eager ({self.reason})"
+            told = f"execution: {how}; {self.gain:.2f}x plain eager ({self.reason})"
+            return f"{told}; to fix it: run.execution={as_text(self.execution)}"
         return f"execution: {how} ({self.reason})"
 
     def as_dict(self) -> dict[str, Any]:
@@ -96,6 +97,18 @@ def describe(execution: ExecutionSpec) -> str:
     if execution.threads:
         words.append(f"{execution.threads} thread{'s' if execution.threads > 1 else ''}")
     return ", ".join(words)
+
+
+def as_text(execution: ExecutionSpec) -> str:
+    """An execution as a document writes it, and `--set run.execution=...` takes it.
+
+    Example:
+        >>> as_text(ExecutionSpec(compile=False, memory_format="contiguous", optimizer="fused", threads=2))
+        '{compile: false, memory_format: contiguous, optimizer: fused, threads: 2}'
+    """
+    kept = {key: value for key, value in execution.model_dump().items() if value is not None}
+    words = (f"{key}: {str(value).lower() if isinstance(value, bool) else value}" for key, value in kept.items())
+    return "{" + ", ".join(words) + "}"
 
 
 def plain(device: torch.device) -> ExecutionSpec:

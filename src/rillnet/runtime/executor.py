@@ -20,6 +20,8 @@ from rillnet.model.layers.metrics import Metric
 from rillnet.model.net import Net, Outputs
 from rillnet.model.rollout import Rollout
 from rillnet.random import derive
+from rillnet.runtime.hoisting import WindowProgram
+from rillnet.runtime.masks import Masked, counted_frames, find_masked, mean_of_frames
 from rillnet.runtime.program import Program
 from rillnet.runtime.state import State, detach_state
 from rillnet.runtime.windows import Window
@@ -27,6 +29,9 @@ from rillnet.spec import ExecutionSpec, Phase
 from rillnet.types import GradientRule, LearningContext, LearningRule, WindowedRule
 
 _WINDOW = "window/"
+_BEGINS = "#begins"
+"""What stands beside the inputs of a frame: which streams begin anew in it, or one true value for all of them."""
+
 _AUTOCAST: dict[str, torch.dtype] = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -75,6 +80,8 @@ class Executor:
         execution: how the net is executed.
         precision: fp32, or what most of a frame is computed in: bf16, fp16; fp64 for the whole net.
         seed: draws dropout and noise, by block and frame.
+        reset: the field that says which streams begin anew, from a state of zeros: where it is true, or where it is 0
+            if it counts frames. None if all go on for ever.
     """
 
     def __init__(
@@ -86,13 +93,15 @@ class Executor:
         execution: ExecutionSpec,
         precision: str = "fp32",
         seed: int = 0,
+        reset: str | None = None,
     ) -> None:
         self.net, self.rollout, self.rules = net, rollout, dict(rules)
-        self.execution, self.precision, self.seed = execution, precision, seed
+        self.execution, self.precision, self.seed, self.reset = execution, precision, seed, reset
         self.device = next((p.device for p in net.parameters()), net.device)
         self.state: State | None = None
         self._programs: dict[tuple[str, tuple[str, ...]], Program] = {}
         self.window = _window_of(self.rules)
+        self._adds_up = any(getattr(rule, "over_frames", "mean") == "sum" for rule in self.rules.values())
         gathering = [rule for rule in self.rules.values() if isinstance(rule, GradientRule)]
         self._gathering = gathering if len(self.rules) > 1 else []
 
@@ -101,7 +110,10 @@ class Executor:
         key = (phase, tuple(outputs))
         if key not in self._programs:
             compiled = "on" if self.execution.compile else "off"
-            self._programs[key] = Program(self.net, self.rollout, outputs=outputs, phase=phase, compile=compiled)
+            group = self.execution.group or "auto"
+            self._programs[key] = Program(
+                self.net, self.rollout, outputs=outputs, phase=phase, compile=compiled, group=group
+            )
         return self._programs[key]
 
     @functools.cached_property
@@ -114,7 +126,27 @@ class Executor:
             for name, block in flat.blocks.items()
             if isinstance(flat.module(name), Metric) and "train" not in block.exclude
         ]
-        return self.program("train", tuple(dict.fromkeys([*read, *watched])))
+        wanted = tuple(dict.fromkeys([*read, *watched]))
+        if self.window is None or not self._masked:
+            return self.program("train", wanted)
+        compiled = "on" if self.execution.compile else "off"
+        also = {key: source for masked in self._masked.values() for key, source in masked.sources.items()}
+        return Program(self.net, self.rollout, outputs=wanted, phase="train", compile=compiled, also=also)
+
+    @functools.cached_property
+    def _windowed(self) -> WindowProgram:
+        """The training frames of a window."""
+        return WindowProgram(self._training)
+
+    @functools.cached_property
+    def _masked(self) -> dict[str, Masked]:
+        """Losses and metrics that are told of what a mask marks."""
+        return find_masked(self.rollout)
+
+    @property
+    def report(self) -> dict[str, str]:
+        """For each block of a training frame that has run, how it is computed."""
+        return self._training.report if self.window is None else self._windowed.report
 
     def learn(self, fields: Mapping[str, Tensor], context: LearningContext) -> dict[str, Tensor]:
         """One training frame, after which every rule has learned.
@@ -130,7 +162,7 @@ class Executor:
             self.net.set_phase("train")
         program = self._training
         with threads(self.execution.threads):
-            placed = self.place(fields)
+            placed = {**self.place(fields), **self._begins(fields)}
             carried = self._carried(program, placed)
             if self.window is None:
                 outputs, state = self._frame(placed, carried, context.step)
@@ -138,14 +170,16 @@ class Executor:
                 self.window.add(context.step, placed)
                 if not self.window.is_due:
                     return {}
-                frames, state = self.window.compute(self._frame, carried)
-                outputs = _mean(frames)
+                frames, state = self.window.compute(self._frame, carried, self.net, self._in_a_row)
+                outputs = mean_of_frames(frames, self._masked)
             self.state = detach_state(state)
             scalars = {
                 name: value.detach()
                 for name, value in outputs.items()
                 if isinstance(value, Tensor) and value.numel() == 1
             }
+            if self._adds_up and self.window is not None:
+                outputs.update(counted_frames(frames, self._masked))
             for number, gathering in enumerate(self._gathering, start=1):
                 gathering.gather(outputs, context, keep_graph=number < len(self._gathering))
             for rule in self.rules.values():
@@ -156,7 +190,19 @@ class Executor:
         """One training frame, with the graph that gradients flow back through."""
         self._seed_frame(step)
         with self._autocast():
-            return self._training(placed, state, frame_seed=self._block_seed(step))
+            state = self._begun(self._training, placed, state)
+            inputs = {name: tensor for name, tensor in placed.items() if name != _BEGINS}
+            return self._training(inputs, state, frame_seed=self._block_seed(step))
+
+    def _in_a_row(
+        self, frames: Sequence[tuple[Mapping[str, Tensor], int]], state: State
+    ) -> tuple[Sequence[Outputs], State]:
+        """Training frames in a row, with all that can be computed for all of them at once computed so."""
+        begins = [placed.get(_BEGINS) for placed, _ in frames]
+        inputs = [{name: tensor for name, tensor in placed.items() if name != _BEGINS} for placed, _ in frames]
+        self._seed_frame(frames[0][1])
+        with self._autocast():
+            return self._windowed(inputs, state, [self._block_seed(step) for _, step in frames], begins)
 
     def evaluate(self, fields: Mapping[str, Tensor], outputs: Sequence[str], phase: Phase, index: int) -> Outputs:
         """One frame without learning, from a state of zeros.
@@ -186,7 +232,47 @@ class Executor:
             self.net.set_phase(phase)
         with threads(self.execution.threads), self._autocast():
             self._seed_frame(index, phase)
-            return self.program(phase, outputs)(self.place(fields), state)
+            program = self.program(phase, outputs)
+            placed = self.place(fields)
+            if state is not None:
+                state = self._begun(program, {**placed, **self._begins(fields)}, state)
+            return program(placed, state)
+
+    def entering(
+        self, fields: Mapping[str, Tensor], outputs: Sequence[str], phase: Phase, state: State | None
+    ) -> State:
+        """The state that `look` computes a frame from: zeros at first, and for streams that begin anew with the frame.
+
+        Args:
+            fields: the inputs of the net, and the field that says which streams begin, by name.
+            outputs: what is wanted.
+            phase: train, val or test.
+            state: what the frame before left; zeros if None.
+        """
+        program = self.program(phase, outputs)
+        if state is None:
+            return program.initial_state(_streams(fields))
+        return self._begun(program, {**fields, **self._begins(fields)}, state)
+
+    def _begins(self, fields: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Which streams begin anew in a frame, under a key of its own; nothing where none does."""
+        if self.reset is None or self.reset not in fields:
+            return {}
+        told_N = fields[self.reset]
+        mask_N = told_N if told_N.dtype == torch.bool else told_N == 0
+        if mask_N.device.type == "cpu":  # elsewhere it would be waited for
+            if not bool(mask_N.any()):
+                return {}
+            if bool(mask_N.all()):
+                return {_BEGINS: mask_N.new_ones(())}
+        return {_BEGINS: mask_N.to(self.device, non_blocking=True)}
+
+    def _begun(self, program: Program, fields: Mapping[str, Tensor], state: State) -> State:
+        """The state before a frame, at zero for the streams that begin with it."""
+        begins = fields.get(_BEGINS)
+        if begins is None:
+            return state
+        return program.reset(state, begins) if begins.dim() else program.initial_state(_streams(fields))
 
     def place(self, fields: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The fields that are inputs of the net, on its device, in its precision and memory format."""
@@ -204,8 +290,8 @@ class Executor:
 
     def _carried(self, program: Program, fields: Mapping[str, Tensor]) -> State:
         """The state that the last frame left, or zeros where the number of streams has changed."""
-        batch = next((tensor.shape[0] for tensor in fields.values() if tensor.dim()), 1)
-        if self.state is None or any(tensor.shape[0] != batch for tensor in self.state.values() if tensor.dim()):
+        batch = _streams(fields)
+        if self.state is None or not program.has_streams(self.state, batch):
             self.state = program.initial_state(batch)
             if self.window is not None:
                 self.window.clear()
@@ -239,24 +325,21 @@ class Executor:
         return lambda block: derive(self.seed, "block", block, step)
 
 
+def _streams(fields: Mapping[str, Tensor]) -> int:
+    """How many examples, or streams, a frame has."""
+    return next((tensor.shape[0] for tensor in fields.values() if tensor.dim()), 1)
+
+
 def _window_of(rules: Mapping[str, LearningRule]) -> Window | None:
     """The window that the rules look back over, or None where each learns from one frame."""
-    asked = {(rule.window, rule.every) for rule in rules.values() if isinstance(rule, WindowedRule)} - {(1, 1)}
+    windowed = [rule for rule in rules.values() if isinstance(rule, WindowedRule)]
+    asked = {(rule.window, rule.every) for rule in windowed} - {(1, 1)}
     if not asked:
         return None
     if len(asked) > 1 or (len(rules) > 1 and any(not isinstance(rule, WindowedRule) for rule in rules.values())):
         raise RequestError(Fault("learning", "rules must have one window and one every, as they share its frames"))
-    return Window(*asked.pop())
-
-
-def _mean(frames: Sequence[Mapping[str, Any]]) -> Outputs:
-    """What the frames of a step sent: numbers as their mean, all else as in the last frame."""
-    outputs = Outputs(frames[-1])
-    if len(frames) > 1:
-        for name, value in frames[-1].items():
-            if isinstance(value, Tensor) and value.dim() == 0 and value.is_floating_point():
-                outputs[name] = torch.stack([frame[name] for frame in frames]).mean()
-    return outputs
+    is_low = any(getattr(rule, "memory", "high") == "low" for rule in windowed)
+    return Window(*asked.pop(), memory="low" if is_low else "high")
 
 
 @contextlib.contextmanager

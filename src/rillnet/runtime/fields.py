@@ -45,6 +45,48 @@ def check_fields(net: Net, sent: Kinds, phase: Phase) -> list[Fault]:
     return faults
 
 
+def check_reset(field: str | None, sent: Kinds, phase: Phase) -> list[Fault]:
+    """Why a field cannot say which streams begin anew; nothing if it can.
+
+    Args:
+        field: what `run.reset` names; None if nothing is reset.
+        sent: what the data send in the phase.
+        phase: train, val or test.
+    """
+    if field is None:
+        return []
+    if field not in sent:
+        hint = suggest(field, sent) or f"it sends {', '.join(sent)}"
+        return [Fault("run.reset", f"the data sends no such field in the {phase} phase", field, hint=hint)]
+    shape, dtype = sent[field]
+    if tuple(shape) or dtype.is_floating_point or dtype.is_complex:
+        rule = "must hold one truth value for each stream, or count its frames from 0"
+        return [Fault("run.reset", rule, f"{field}: {list(shape)}, {_word(dtype)}")]
+    return []
+
+
+def check_sequences(net: Net, sent: Kinds, reset: str | None, has_state: bool) -> list[Fault]:
+    """Whether a net and a run are told where sequences of unequal length begin, and where there are none.
+
+    Args:
+        net: what reads them.
+        sent: what the data send; nothing is asked of data that are no sequences.
+        reset: the field that says which streams begin anew.
+        has_state: whether anything is remembered from frame to frame.
+    """
+    if not sent.keys() >= {"begins", "ends", "mask"}:
+        return []
+    faults = []
+    if not {"mask", "ends"} & set(net.inputs):
+        rule = "the data are sequences of unequal length, and nothing tells a loss where a stream has none left"
+        hint = "add the input `mask: {dtype: bool}`, and read it third: `from: [scores, label, mask]`"
+        faults.append(Fault("net.inputs", rule, hint=hint))
+    if has_state and reset is None:
+        rule = "must be begins, as sequences begin from a state of zeros; FrameArrays gives streams that go on"
+        faults.append(Fault("run.reset", rule))
+    return faults
+
+
 def as_inputs(net: Net, given: Mapping[str, Any], double: bool = False) -> dict[str, Tensor]:
     """A batch that was handed in as tensors that the net takes.
 

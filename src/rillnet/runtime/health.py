@@ -12,8 +12,10 @@ from rillnet.data.batch import Batch
 from rillnet.data.feed import Feed
 from rillnet.errors import RunError
 from rillnet.model.net import Net
+from rillnet.runtime import checkpoint as checkpoints
 from rillnet.runtime.clock import Clock
 from rillnet.runtime.executor import Executor
+from rillnet.runtime.record import Record
 
 _ADVICE = "lower the learning rate, clip the gradient, or look at the data"
 
@@ -32,6 +34,16 @@ class Running(Protocol):
     def feed(self) -> Feed:
         """What its batches come from."""
 
+    @property
+    def open_record(self) -> Record | None:
+        """Its run directory, if it has been opened."""
+
+
+def kept_by(record: Record | None) -> str:
+    """What of a run is safe, in words: its newest checkpoint, if there is one."""
+    saved = checkpoints.saved(record.directory.checkpoints) if record is not None else []
+    return f"checkpoint {saved[-1].name} is intact" if saved else "no checkpoint was saved before"
+
 
 def loss_error(session: Running, name: str, value: float, step: int) -> RunError:
     """The error of a loss that is no longer a finite number.
@@ -43,15 +55,16 @@ def loss_error(session: Running, name: str, value: float, step: int) -> RunError
         step: the first step in which it did.
     """
     where = first_nonfinite(session, step)
-    return RunError(f"net/{name}: is {value} in step {step}: {where}; {_ADVICE}; the checkpoint before is intact")
+    return RunError(f"net/{name}: is {value} in step {step}: {where}; {_ADVICE}; {kept_by(session.open_record)}")
 
 
-def check_parameters(parameters: Mapping[str, Tensor], step: int) -> None:
+def check_parameters(parameters: Mapping[str, Tensor], step: int, kept: str) -> None:
     """Looks at all parameters, waiting for the device once.
 
     Args:
         parameters: by address.
         step: steps done.
+        kept: what of the run is safe, for the message.
 
     Raises:
         RunError: one holds NaN or infinity.
@@ -65,10 +78,7 @@ def check_parameters(parameters: Mapping[str, Tensor], step: int) -> None:
         return
     for address, tensor in floating.items():
         if _is_bad(tensor):
-            raise RunError(
-                f"{address}: holds NaN or infinity after step {step}, which is not saved; {_ADVICE}; "
-                "the checkpoint before is intact"
-            )
+            raise RunError(f"{address}: holds NaN or infinity after step {step}, which is not saved; {_ADVICE}; {kept}")
 
 
 def first_nonfinite(session: Running, step: int) -> str:
@@ -85,16 +95,25 @@ def first_nonfinite(session: Running, step: int) -> str:
     for name, tensor in batch.fields.items():
         if _is_bad(tensor):
             return f"the data send NaN or infinity as {name!r} in batch {batch.index + 1} of epoch {batch.epoch + 1}"
-    for address, parameter in session.net.parameters_by_address().items():
-        if _is_bad(parameter):
-            return f"the parameter {address} holds NaN or infinity"
+    bad = [address for address, tensor in session.net.parameters_by_address().items() if _is_bad(tensor)]
+    block = _first_block(session, batch, step)
+    if bad and block:
+        holding = f"{bad[0]} and {len(bad) - 1} more hold it" if len(bad) > 1 else f"{bad[0]} holds it"
+        return f"the first block to send NaN or infinity is {block}, and {holding}"
+    if bad:
+        return f"the parameter {bad[0]} holds NaN or infinity"
+    if block:
+        return f"the first block to send NaN or infinity is {block}"
+    return "with the parameters of now, all that its batch makes is finite"
+
+
+def _first_block(session: Running, batch: Batch, step: int) -> str:
+    """The address of the first block in frame order whose output is not finite, or nothing."""
     executor = session.executor
     names = executor.rollout.order()
     sent = executor.evaluate(batch.fields, names, "train", step - 1)
-    for name in names:
-        if any(_is_bad(tensor) for tensor in _tensors(sent.get(name))):
-            return f"the first block to send NaN or infinity is net/{name}"
-    return "with the parameters of now, all that its batch makes is finite"
+    bad = (name for name in names if any(_is_bad(tensor) for tensor in _tensors(sent.get(name))))
+    return next((f"net/{name}" for name in bad), "")
 
 
 def _batch_of(feed: Feed, step: int) -> Batch:

@@ -86,6 +86,7 @@ class Plan:
         outputs: what is sent, by name.
         pushes: keys of the new state, with the registers they are taken from.
         moves: keys of the new state, with keys of the old one.
+        origins: for each register of a source, what stands in it.
     """
 
     size: int
@@ -96,10 +97,11 @@ class Plan:
     outputs: tuple[tuple[str, Assembled], ...]
     pushes: tuple[tuple[str, int], ...]
     moves: tuple[tuple[str, str], ...]
+    origins: Mapping[int, FlatSource] = field(default_factory=dict, repr=False)
 
     def kept(self) -> set[int]:
         """Registers that are read after the frame."""
-        return {r for _, r in self.pushes} | {r for _, assembled in self.outputs for r in _flatten(assembled)}
+        return {r for _, r in self.pushes} | {r for _, assembled in self.outputs for r in flatten(assembled)}
 
 
 class Copy(nn.Module):
@@ -191,19 +193,35 @@ def _output(flat: FlatNet, name: str) -> Output:
 
 def draws_of(module: nn.Module) -> int:
     """When a block draws random numbers; a foreign one always may, unless it says `stochastic = False`."""
-    told = getattr(module, "stochastic", None)
+    told = _told(module, "stochastic")
     if told is not None:
         return ALWAYS if told else NEVER
     own = type(module).__module__.startswith(("torch.", "rillnet."))
     if not own:
         return ALWAYS
-    return IN_TRAINING if any(_drops(inner) for inner in module.modules()) else NEVER
+    return IN_TRAINING if any(map(_drops, _within(module))) else NEVER
+
+
+def _within(module: nn.Module) -> Iterable[nn.Module]:
+    return module.modules() if module._modules else (module,)
+
+
+def works_in_place(module: nn.Module) -> bool:
+    """Whether a block changes what it reads."""
+    return any(_told(inner, "inplace") for inner in _within(module))
+
+
+def _told(module: nn.Module, name: str) -> Any:
+    """An attribute that a module may have; a module itself searches long for one that it has not."""
+    if name in module.__dict__:
+        return module.__dict__[name]
+    return getattr(module, name, None) if hasattr(type(module), name) else None
 
 
 def _drops(module: nn.Module) -> bool:
     if isinstance(module, nn.RNNBase | nn.MultiheadAttention):
         return module.dropout > 0
-    return isinstance(module, _DropoutNd | nn.RReLU) or bool(getattr(module, "stochastic", False))
+    return isinstance(module, _DropoutNd | nn.RReLU) or bool(_told(module, "stochastic"))
 
 
 @dataclass(slots=True)
@@ -273,7 +291,8 @@ def make_plan(
     copied = _copies(flat, computed, reads, {*registers.fetches, *(register for _, register in pushes)}, registers)
     given_parts = tuple((r, whole, place) for name, whole in inputs for r, place in registers.parts.get(name, ()))
     fetches = tuple(registers.fetches.items())
-    draft = Plan(registers.size, inputs, given_parts, fetches, (), outputs, pushes, moves)
+    origins = {register: source for source, register in registers.by_source.items()}
+    draft = Plan(registers.size, inputs, given_parts, fetches, (), outputs, pushes, moves, origins)
     frees = _last_reads(computed, reads, results, registers, draft.kept())
     turns = []
     for name in computed:
@@ -295,7 +314,7 @@ def _copies(
     """For blocks that change what they read: copies of what belongs to a state, by the register."""
     found: dict[str, dict[int, int]] = {}
     for name in computed:
-        if any(getattr(module, "inplace", False) for module in flat.module(name).modules()):
+        if works_in_place(flat.module(name)):
             found[name] = {r: registers.spare() for r in dict.fromkeys(reads[name]) if r in kept}
     return found
 
@@ -331,8 +350,9 @@ def _successors(
     return tuple(pushes), tuple(moves)
 
 
-def _flatten(assembled: Assembled) -> Iterable[int]:
-    return [r for item in assembled for r in _flatten(item)] if isinstance(assembled, tuple) else [assembled]
+def flatten(assembled: Assembled) -> Iterable[int]:
+    """The registers of an output."""
+    return [r for item in assembled for r in flatten(item)] if isinstance(assembled, tuple) else [assembled]
 
 
 def _last_reads(

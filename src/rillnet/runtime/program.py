@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from torch import Tensor, nn
+import torch
+from torch import Tensor
 
 from rillnet.errors import AddressError, Fault, RequestError, ShapeError, suggest
-from rillnet.model.flat import outputs_of, part
+from rillnet.model.flat import FlatSource, outputs_of, part
 from rillnet.model.net import Net, Outputs
 from rillnet.model.rollout import Rollout
+from rillnet.runtime.grouping.forming import MODES, form_groups
+from rillnet.runtime.grouping.outputs import GroupedOutputs
+from rillnet.runtime.grouping.state import GroupedState
 from rillnet.runtime.plan import Assembled, Plan, Seeds, Slot, make_plan, needed_by, slots_of, top_level
-from rillnet.runtime.state import State, reset_streams, zero_state
-from rillnet.runtime.turns import CompiledTurns, EagerTurns, carry_out
+from rillnet.runtime.prepared import Prepared, prepare
+from rillnet.runtime.state import State, has_streams, reset_streams, zero_state
 from rillnet.spec import PHASES
-
-
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """A plan with the functions that carry it out, and where its modules are looked up."""
-
-    plan: Plan
-    parts: tuple[EagerTurns | CompiledTurns, ...]
-    holders: list[tuple[dict[str, nn.Module | None], str]]
-    modules: list[nn.Module | None]
-
-    def is_current(self) -> bool:
-        """Whether every module is still the one that was planned with."""
-        return [held[name] for held, name in self.holders] == self.modules
 
 
 class Program:
@@ -50,6 +39,10 @@ class Program:
         phase: train, val or test; None is the net's phase when it is called.
         compile: `on` compiles the frame when it is first run; what torch cannot compile is left to Python.
         backend: of torch.compile.
+        group: `auto` computes isomorphic blocks at once where that pays, `on` wherever it can be done, `off` never.
+            Blocks then keep their parameters as views of stacked ones.
+        apart: blocks that are computed on their own in any case.
+        also: what is sent besides, by name; it may be read with a delay.
 
     Raises:
         RequestError: the rollout is not valid, or an output is unknown.
@@ -73,19 +66,27 @@ class Program:
         phase: str | None = None,
         compile: str = "off",
         backend: str | Callable[..., Any] = "inductor",
+        group: str = "auto",
+        apart: Collection[str] = (),
+        also: Mapping[str, FlatSource] | None = None,
     ) -> None:
         if compile not in ("off", "on"):
             raise RequestError(Fault("compile", "must be off or on", compile))
+        if group not in MODES:
+            raise RequestError(Fault("group", "must be auto, on or off", group))
         if phase is not None and phase not in PHASES:
             raise RequestError(Fault("phase", "must be train, val or test", phase))
         self.net, self.phase, self.compile, self.backend = net, phase, compile, backend
+        self.group, self.apart = group, frozenset(apart)
         self.rollout = Rollout.sequential(net) if rollout is None else rollout
         self.rollout.order()
         self.flat = self.rollout.flat
         self.outputs = None if outputs is None else tuple(outputs)
         self._wanted = None if outputs is None else {name: self.flat.sent_by(name) for name in outputs}
+        if self._wanted is not None:
+            self._wanted |= {name: (source,) for name, source in (also or {}).items()}
         self._slots = self._find_slots()
-        self._prepared: dict[tuple[str, tuple[str, ...], bool, bool], _Prepared] = {}
+        self._prepared: dict[tuple[str, tuple[str, ...], bool, bool], Prepared] = {}
 
     def _find_slots(self) -> list[Slot]:
         every = {*self.flat.inputs, *self.flat.blocks}
@@ -93,6 +94,11 @@ class Program:
         read = [source for sources in wanted.values() for source in sources]
         names = every if self._wanted is None else needed_by((s.block for s in read), self.rollout, every)
         return slots_of(self.rollout, names, read)
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """What the state keeps."""
+        return tuple(self._slots)
 
     # --- state --------------------------------------------------------------------------------
 
@@ -102,9 +108,17 @@ class Program:
         Args:
             batch: number of streams.
         """
+        device, dtype = self._like()
+        return zero_state(self._slots, batch, device, dtype)
+
+    def _like(self) -> tuple[torch.device, torch.dtype | None]:
+        """On which device a state is, and of which type."""
         like = next((p for p in self.net.parameters() if p.is_floating_point()), None)
-        device = self.net.device if like is None else like.device
-        return zero_state(self._slots, batch, device, None if like is None else like.dtype)
+        return (self.net.device, None) if like is None else (like.device, like.dtype)
+
+    def has_streams(self, state: Mapping[str, Tensor], streams: int) -> bool:
+        """Whether a state is one of so many streams."""
+        return has_streams(self._slots, state, streams)
 
     def reset(self, state: Mapping[str, Tensor], mask_N: Tensor) -> State:
         """The state with some streams begun anew.
@@ -141,16 +155,18 @@ class Program:
             ShapeError: a block failed, and an input is not of the shape that the net declares.
         """
         prepared = self._prepare(tuple(inputs), frame_seed is not None)
-        plan = prepared.plan
+        plan, frame = prepared.plan, prepared.frame
         values: list[Any] = [None] * plan.size
         for name, register in plan.given:
             values[register] = inputs[name]
         for register, whole, place in plan.parts:
             values[register] = part(values[whole], place)
         if self._slots:
-            state = self._checked(inputs, state)
+            state = self._checked(inputs, state, prepared)
             for register, keys in plan.fetches:
                 values[register] = state[keys] if isinstance(keys, str) else _fetch(state, keys)
+            if frame is not None and isinstance(state, GroupedState):
+                frame.fetch(values, state)
         try:
             for piece in prepared.parts:
                 piece(values, frame_seed)
@@ -163,7 +179,11 @@ class Program:
         following = {key: values[register] for key, register in plan.pushes}
         if state is not None:
             following |= {key: state[old] for key, old in plan.moves}
-        return outputs, following
+        if frame is None:
+            return outputs, following
+        if frame.lazy:
+            outputs = GroupedOutputs(frame.names, outputs, frame.lazy, frame.stacked(values))
+        return outputs, frame.following(values, state, following)
 
     def unroll(
         self, inputs_sequence: Iterable[Mapping[str, Tensor]], state: Mapping[str, Tensor] | None = None
@@ -181,69 +201,74 @@ class Program:
         for inputs in inputs_sequence:
             outputs, state = self(inputs, state)
             frames.append(outputs)
-        return frames, dict(state or {})
+        return frames, {} if state is None else state
 
     # --- preparing ----------------------------------------------------------------------------
 
-    def _prepare(self, given: tuple[str, ...], seeded: bool) -> _Prepared:
+    def _prepare(self, given: tuple[str, ...], seeded: bool) -> Prepared:
         phase = self.phase or self.net.phase
-        key = (phase, given, *((seeded, self.net.training) if self.compile == "on" else (False, False)))
+        modes = self.compile == "on" or self.group != "off"
+        key = (phase, given, seeded and self.compile == "on", self.net.training and modes)
         prepared = self._prepared.get(key)
         if prepared is None or not prepared.is_current():
             prepared = self._prepared[key] = self._make(phase, given, seeded)
         return prepared
 
-    def _make(self, phase: str, given: tuple[str, ...], seeded: bool) -> _Prepared:
+    def _make(self, phase: str, given: tuple[str, ...], seeded: bool) -> Prepared:
         known = [*self.flat.inputs, *self.flat.blocks]
         for name in given:
             if name not in self.flat.inputs and name not in self.flat.blocks:
                 raise AddressError(Fault(f"{self.net.address}/{name}", "unknown input", hint=suggest(name, known)))
         plan = make_plan(self.rollout, self._wanted, self._slots, phase, given)
-        if self.compile == "on":
-            parts = carry_out(self.net, plan.turns, plan.kept(), self.backend, seeded=seeded)
-        else:
-            parts = [EagerTurns(self.net, plan.turns)]
-        holders = self._holders(plan)
-        return _Prepared(plan, tuple(parts), holders, [held[name] for held, name in holders])
+        groups = None
+        if self.group != "off":
+            groups = form_groups(plan, self.rollout, self._slots, self.group, self.apart)
+        backend = self.backend if self.compile == "on" else None
+        return prepare(self.net, plan, groups, backend, seeded=seeded)
 
-    def _holders(self, plan: Plan) -> list[tuple[dict[str, nn.Module | None], str]]:
-        """Where the modules of a plan, and the nets around them, are registered."""
-        found: dict[str, tuple[dict[str, nn.Module | None], str]] = {}
-        for turn in plan.turns:
-            holder: nn.Module = self.net
-            for name in turn.path.split("/"):
-                found[f"{id(holder)}/{name}"] = (holder._modules, name)
-                holder = holder.get_submodule(name)
-        return list(found.values())
+    def plan_of(self, given: Sequence[str], *, seeded: bool) -> Plan | None:
+        """What is done in a frame with these inputs; None where some of it is done in groups.
+
+        Args:
+            given: names of inputs.
+            seeded: whether what blocks draw is seeded.
+        """
+        prepared = self._prepare(tuple(given), seeded)
+        return prepared.plan if prepared.frame is None else None
 
     @property
     def report(self) -> dict[str, str]:
-        """For each block that has run, how: `compiled`, `eager`, or `eager` with the reason."""
-        return {
-            name: how
-            for prepared in self._prepared.values()
-            for piece in prepared.parts
-            for name, how in piece.report.items()
-        }
+        """For each block that has run, how: `grouped with ...`, `compiled`, `eager`, or `eager` with the reason."""
+        return {name: how for prepared in self._prepared.values() for name, how in prepared.report.items()}
 
     # --- checking -----------------------------------------------------------------------------
 
-    def _checked(self, inputs: Mapping[str, Tensor], state: Mapping[str, Tensor] | None) -> Mapping[str, Tensor]:
-        """The state, zeros if there is none."""
+    def _checked(
+        self, inputs: Mapping[str, Tensor], state: Mapping[str, Tensor] | None, prepared: Prepared
+    ) -> Mapping[str, Tensor]:
+        """The state, zeros if there is none, in the layout of the frame."""
         streams = next((tensor.shape[0] for tensor in inputs.values() if tensor.dim()), 1)
+        layout = prepared.frame.layout if prepared.frame is not None else None
+        if isinstance(state, GroupedState) and state.layout is layout and state.streams == streams:
+            return state
         if state is None:
-            return self.initial_state(streams)
+            if layout is None:
+                return self.initial_state(streams)
+            device, dtype = self._like()
+            rest = zero_state(layout.alone, streams, device, dtype)
+            return layout.zeros(streams, rest, device, dtype)
         for slot in self._slots:
             first = state.get(slot.key(1))
             if first is None:
                 hint = "take it from initial_state, or from the frame before"
                 raise RequestError(Fault("state", f"is not one of this program: {slot.key(1)!r} is missing", hint=hint))
             if slot.signature.batched:
-                if first.shape[0] != streams:
-                    rule = f"has {first.shape[0]} streams, the inputs have {streams}"
+                there = first.shape[slot.signature.batch_dim]
+                if there != streams:
+                    rule = f"has {there} streams, the inputs have {streams}"
                     raise RequestError(Fault("state", rule, hint="a batch of another size needs a state of its own"))
                 break
-        return state
+        return state if layout is None else layout.take(state)
 
     def _explain(self, inputs: Mapping[str, Tensor], error: Exception) -> None:
         """Raises an error that names the inputs that are not of the shape that the net declares, if there are any."""

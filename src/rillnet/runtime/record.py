@@ -71,6 +71,16 @@ class Record:
         self.metrics.truncate_after(step)
         self.journal.truncate_after(step)
 
+    def go_back(self, step: int) -> list[Path]:
+        """Makes a step the last one: what was noted beyond it is dropped, later checkpoints are set aside.
+
+        Returns:
+            Where those are now.
+        """
+        self.truncate_after(step)
+        self.saved_at = None
+        return checkpoints.set_aside_after(self.directory.checkpoints, step)
+
     def close(self) -> None:
         """Closes the files and lets another process have the directory."""
         self.metrics.close()

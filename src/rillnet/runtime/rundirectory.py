@@ -66,12 +66,14 @@ class RunDirectory:
         name: the experiment's name.
         number: which of its runs, counted from 1.
         fingerprint: that of the document it executes.
+        origin: the directory of the document that it was made from, where modules that the document names lie.
     """
 
     path: Path
     name: str
     number: int
     fingerprint: str
+    origin: str = ""
 
     def __str__(self) -> str:
         return f"{self.name}/{self.number}"
@@ -80,7 +82,7 @@ class RunDirectory:
         return os.fspath(self.path)
 
     @classmethod
-    def create(cls, root: Path, name: str, document: str, fingerprint: str) -> RunDirectory:
+    def create(cls, root: Path, name: str, document: str, fingerprint: str, origin: str = "") -> RunDirectory:
         """Makes the next run of an experiment: complete, with its document, or not at all.
 
         Args:
@@ -88,6 +90,7 @@ class RunDirectory:
             name: the experiment's name.
             document: the resolved document's text.
             fingerprint: the resolved document's fingerprint.
+            origin: the directory of the document it is made from, if there is one.
 
         Raises:
             RequestError: the name cannot be that of a directory.
@@ -102,7 +105,7 @@ class RunDirectory:
                 sweep(root)
                 sweep(root / name)
                 number = max((number for number, _ in _numbered(root / name)), default=0) + 1
-                run = cls(root / name / str(number), name, number, fingerprint)
+                run = cls(root / name / str(number), name, number, fingerprint, origin)
                 new = aside(root / name)
                 try:
                     run._write(new, document)
@@ -125,6 +128,7 @@ class RunDirectory:
         try:
             record = json.loads((path / RECORD).read_bytes())
             name, number, mark = str(record["name"]), int(record["number"]), str(record["fingerprint"])
+            origin = str(record.get("origin", ""))
         except OSError:
             raise RequestError(f"{path}: is not a run directory: it has no {RECORD}") from None
         except (ValueError, KeyError, TypeError):
@@ -132,7 +136,7 @@ class RunDirectory:
         absolute = path.resolve()
         if _NUMBER.fullmatch(absolute.name):  # where it lies counts, should the directory have been copied
             name, number = absolute.parent.name, int(absolute.name)
-        return cls(path, name, number, mark)
+        return cls(path, name, number, mark, origin)
 
     @classmethod
     def find(cls, root: Path, text: str) -> RunDirectory:
@@ -181,6 +185,13 @@ class RunDirectory:
             if run.fingerprint == fingerprint and run.status != "finished":
                 return run
         return None
+
+    @classmethod
+    def left_unfinished(cls, root: Path, name: str) -> RunDirectory | None:
+        """The newest run of that name, whatever document it executes, that has learned and stopped before its end."""
+        stopped = ("interrupted", "failed", "died")
+        runs = [(run, run.read_status()) for run in cls.all_in(root, name)]
+        return next((run for run, status in reversed(runs) if status.status in stopped and status.step), None)
 
     @property
     def document(self) -> str:
@@ -276,6 +287,7 @@ class RunDirectory:
         folder.mkdir()
         (folder / self.checkpoints.name).mkdir()
         record = {"name": self.name, "number": self.number, "fingerprint": self.fingerprint, "created": time.time()}
+        record |= {"origin": self.origin} if self.origin else {}
         write_atomically(folder / DOCUMENT, document.encode())
         write_atomically(folder / RECORD, json.dumps(record).encode() + b"\n")
         write_status(folder, RunStatus(status=""), "created", {})

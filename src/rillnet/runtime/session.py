@@ -8,95 +8,32 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import torch
 from torch import Tensor
 
-from rillnet.data import Data
 from rillnet.data.feed import Feed
-from rillnet.errors import AddressError, CheckpointError, Fault, RequestError, suggest
+from rillnet.errors import CheckpointError, Fault, RequestError
 from rillnet.model.net import Net, Outputs
-from rillnet.model.rollout import Rollout
+from rillnet.runtime import addresses
 from rillnet.runtime import checkpoint as checkpoints
 from rillnet.runtime.checkpoint import Checkpoint
 from rillnet.runtime.clock import Clock
 from rillnet.runtime.execution import Choice, choices_file, choose, copied, plain, unmeasured
 from rillnet.runtime.executor import Context, Executor, find_device, lay_out
-from rillnet.runtime.fields import as_inputs, check_fields
-from rillnet.runtime.health import check_parameters
+from rillnet.runtime.fields import as_inputs, check_fields, check_reset, check_sequences
+from rillnet.runtime.health import check_parameters, kept_by
 from rillnet.runtime.matching import Match
+from rillnet.runtime.parts import Assembly
 from rillnet.runtime.plan import available_in
 from rillnet.runtime.record import Record
 from rillnet.runtime.starting import find_parameters
 from rillnet.runtime.state import State
-from rillnet.spec import ExecutionSpec, ExperimentSpec, Phase, RunSpec
+from rillnet.spec import ExecutionSpec, Phase, RunSpec
 from rillnet.types import LearningRule, Observer
 
 logger = logging.getLogger("rillnet")
-
-
-class Trainer(Protocol):
-    """What drives a session; see `rillnet.training.trainer`."""
-
-    stop_reason: str | None
-
-    def run(self, *, epochs: int | None = None, steps: int | None = None, frames: int | None = None) -> dict[str, Any]:
-        """Learns for so long; None for all is what the experiment says."""
-
-    def evaluate(self, phase: Phase | None = None) -> dict[str, float]:
-        """The metrics of a phase; None is val where there is such data."""
-
-    def averaged(self) -> AbstractContextManager[None]:
-        """Within it the parameters are those that evaluations use."""
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the run has reached what its document says."""
-
-    def before_saving(self) -> None:
-        """Raises if the session is not worth saving."""
-
-    def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps of it."""
-
-    def load(self, state: Mapping[str, Any]) -> None:
-        """Sets what was kept."""
-
-    def tensors(self) -> dict[str, dict[str, Tensor]]:
-        """Groups of tensors that a checkpoint keeps of it."""
-
-    def load_tensors(self, saved: Checkpoint) -> None:
-        """Sets them."""
-
-
-class Assembly(Protocol):
-    """What a session is made from; see `rillnet.training.experiment.Experiment`."""
-
-    spec: ExperimentSpec
-
-    def build_net(self, device: torch.device) -> Net:
-        """The net, its parameters drawn."""
-
-    def build_rollout(self, net: Net) -> Rollout:
-        """The delay of every edge."""
-
-    def open_data(self) -> Data | None:
-        """Where examples come from."""
-
-    def build_rules(self, net: Net, optimizer: str | None) -> dict[str, LearningRule]:
-        """The learning rules, attached to the net's parameters."""
-
-    def build_trainer(self, session: Session) -> Trainer:
-        """What drives the session."""
-
-    def find_record(self, root: Path) -> Record | None:
-        """The run directory to go on with, if there is one."""
-
-    def make_record(self, root: Path) -> Record:
-        """A new run directory."""
 
 
 class Session:
@@ -109,6 +46,7 @@ class Session:
         record: whether there is a run directory; without one nothing is written.
         observers: called with the session after every step.
         say: told, in one line each, what a user should know.
+        goes_on_by: how a run that was interrupted is gone on with, in words.
 
     Example:
         >>> import rillnet as rn
@@ -133,9 +71,14 @@ class Session:
         record: bool = True,
         observers: Sequence[Observer] = (),
         say: Callable[[str], None] = logger.info,
+        goes_on_by: str = "rn.Session(experiment, resume=True) goes on",
     ) -> None:
+        if not hasattr(experiment, "build_net"):
+            what, hint = type(experiment).__name__, "rn.Experiment(net=..., data=..., learning=...) makes one"
+            raise RequestError(Fault("", f"a session runs an experiment or a run, not a {what}", hint=hint))
         self.experiment, self.spec = experiment, experiment.spec
         self.root, self.say, self.observers = Path(root), say, list(observers)
+        self.goes_on_by = goes_on_by
         run = self.spec.run
         self.device = find_device(run.device)
         self.net = experiment.build_net(self.device)
@@ -155,7 +98,9 @@ class Session:
         self._executor: Executor | None = None
         self._feed: Feed | None = None
         self._stream: tuple[tuple[str, ...], State] | None = None
+        self._known: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._frames = 0
+        self._went_back = False
         self.trainer = experiment.build_trainer(self)
         if record and (resume or getattr(experiment, "directory", None) is not None):
             try:
@@ -182,11 +127,24 @@ class Session:
         """
         if self._feed is None:
             if self.data is None:
-                raise RequestError(Fault("data", "is required to learn; give the experiment a source"))
+                raise self.no_data("learn")
             self.check_fields("train")
             self._feed = self.data.feed("train")
             self.clock.batches = self._feed.batches_per_epoch
         return self._feed
+
+    def no_data(self, purpose: str) -> RequestError:
+        """The error of data that are needed and not there.
+
+        Args:
+            purpose: what for, `learn` or `evaluate`.
+        """
+        directory = getattr(self.experiment, "directory", None)
+        if directory is None or not self.spec.learning:
+            return RequestError(Fault("data", f"is required to {purpose}; give the experiment a source"))
+        rule = f"of {directory} were handed in from Python, and a run keeps none of them"
+        hint = "in the program that made it, rn.Session(experiment, resume=True) has them"
+        return RequestError(Fault("data", rule, hint=hint))
 
     @property
     def record(self) -> Record | None:
@@ -215,6 +173,8 @@ class Session:
             self.choice = self._remembered_choice() or self._choose()
             self._executor = None  # one that has only been looked at with is made anew
             self.say(str(self.choice))
+            for lag in self.rollout.lags:
+                self.say(str(lag))
         if self._executor is None:
             self._executor = self.executor
 
@@ -222,21 +182,23 @@ class Session:
         rules = self.experiment.build_rules(lay_out(net, execution), execution.optimizer)
         rollout = self.rollout if net is self.net else self.experiment.build_rollout(net)
         run = self.spec.run
-        return Executor(net, rollout, rules, execution=execution, precision=run.precision, seed=run.seed)
+        return Executor(
+            net, rollout, rules, execution=execution, precision=run.precision, seed=run.seed, reset=run.reset
+        )
 
     def _asked(self) -> ExecutionSpec:
         execution = self.spec.run.execution
         if isinstance(execution, ExecutionSpec):
             return execution
         if execution == "eager":
-            return plain(self.device)
+            return plain(self.device).model_copy(update={"group": "off"})  # Python runs as it is written
         if execution == "compiled":
             return unmeasured(ExecutionSpec(compile=True), self.device)
         return ExecutionSpec()
 
     def _unmeasured(self) -> Choice:
         asked = self._asked()
-        is_told = all(value is not None for value in asked.model_dump(exclude={"threads"}).values())
+        is_told = all(value is not None for value in asked.model_dump(exclude={"threads", "group"}).values())
         return Choice(unmeasured(asked, self.device), reason="asked for" if is_told else "not measured")
 
     def _choose(self) -> Choice:
@@ -270,19 +232,36 @@ class Session:
             RequestError: a field is missing, or its shape or kind is another.
         """
         assert self.data is not None
-        faults = check_fields(self.net, self.data.fields(phase), phase)
+        fields = self.data.fields(phase)
+        reset = self.spec.run.reset
+        faults = check_fields(self.net, fields, phase) + check_reset(reset, fields, phase)
+        faults += check_sequences(self.net, fields, reset, any(self.rollout.delays.values()))
         if faults:
             raise RequestError(faults)
 
     # --- doing --------------------------------------------------------------------------------
 
-    def run(self, *, epochs: int | None = None, steps: int | None = None, frames: int | None = None) -> dict[str, Any]:
+    def run(
+        self,
+        *,
+        epochs: int | None = None,
+        steps: int | None = None,
+        frames: int | None = None,
+        progress: bool = True,
+    ) -> dict[str, Any]:
         """Learns for so many more epochs, steps or frames, or for as long as the experiment says in all.
 
+        Args:
+            epochs: how many more.
+            steps: how many more.
+            frames: how many more.
+            progress: show how far it is: a bar where standard error is a terminal, else a line every ten seconds.
+
         Returns:
-            The latest metrics: those of the last evaluation, and the training loss.
+            The metrics of the last evaluation, by name; of what is not evaluated (and of everything, where there
+            are no data to evaluate on) the means over the training examples of the last epoch.
         """
-        return self.trainer.run(epochs=epochs, steps=steps, frames=frames)
+        return self.trainer.run(epochs=epochs, steps=steps, frames=frames, progress=progress)
 
     def evaluate(self, phase: Phase | None = None) -> dict[str, float]:
         """The metrics over a whole phase, val or test; None takes val where there is such data.
@@ -300,6 +279,8 @@ class Session:
         """
         if self.choice is None:
             self.choice = self._unmeasured()
+        if self._went_back:
+            self._leave_what_is_later()
         executor, feed, clock = self.executor, self.feed, self.clock
         batch = feed.next()
         context = Context(clock.step, clock.epoch, self.total_steps, clock.batches, executor.precision)
@@ -321,7 +302,7 @@ class Session:
         """
         if inputs is None:
             return {name: float(value) for name, value in self.learn().items()}
-        fields = as_inputs(self.net, inputs, self.spec.run.precision == "fp64")
+        fields = self._as_inputs(inputs)
         outputs = self._computable(fields)
         key = (*fields, str([len(tensor) for tensor in fields.values()]))
         if self._stream is None or self._stream[0] != key:
@@ -343,78 +324,58 @@ class Session:
         Raises:
             RequestError: an input or output is unknown, of another shape, or cannot be computed.
         """
-        fields = as_inputs(self.net, inputs, self.spec.run.precision == "fp64")
-        wanted = self._computable(fields) if outputs is None else list(outputs)
+        fields = self._as_inputs(inputs)
+        wanted: Sequence[str] = self._computable(fields) if outputs is None else list(outputs)
         with self.trainer.averaged():
             sent = self.executor.evaluate(fields, wanted, "test", 0)
         for name in outputs or ():
             sent[name]  # raises for what was not computed
         return sent
 
-    def _computable(self, fields: Mapping[str, Tensor]) -> list[str]:
+    def _as_inputs(self, inputs: Mapping[str, Any]) -> dict[str, Tensor]:
+        if not isinstance(inputs, Mapping):
+            first = next(iter(self.net.inputs), "x")
+            rule = f"are given by name, as in {{{first!r}: ...}}"
+            raise RequestError(
+                Fault("inputs", rule, type(inputs).__name__, hint=f"the net takes {', '.join(self.net.inputs)}")
+            )
+        return as_inputs(self.net, inputs, self.spec.run.precision == "fp64")
+
+    def _computable(self, fields: Mapping[str, Tensor]) -> tuple[str, ...]:
+        known = self._known.get(tuple(fields))
+        if known is not None:
+            return known
         flat = self.rollout.flat
         there = available_in(flat, "test", set(fields))
         found = [name for name in self.net.blocks if all(source.block in there for source in flat.sent_by(name))]
         if not found:
             rule = f"no block can be computed from {', '.join(fields) or 'nothing'}"
             raise RequestError(Fault("net", rule, hint=f"the net takes {', '.join(self.net.inputs)}"))
-        return found
+        self._known[tuple(fields)] = tuple(found)
+        return tuple(found)
 
     # --- looking and changing -----------------------------------------------------------------
 
     def __getitem__(self, address: str) -> Any:
         """What stands at an address: `net/conv1/weight`, `learning/main/rate`, `clock/step`."""
-        head, _, rest = address.partition("/")
-        if head == "net":
-            state = self.net.state_by_address()
-            if address in state:
-                return state[address]
-            raise AddressError(Fault(address, "unknown address", hint=suggest(address, state)))
-        if head == "learning":
-            return self._rate(address, rest)
-        if head == "clock" and rest in (*Clock.__slots__, "epoch"):
-            return getattr(self.clock, rest)
-        raise AddressError(Fault(address, "unknown address", hint="known: net/..., learning/<rule>/rate, clock/step"))
-
-    def _rate(self, address: str, rest: str) -> float | dict[str, float]:
-        """The rate of a rule; of one with optimisers on several parts, all of them or the named one."""
-        name, _, key = rest.partition("/")
-        head, _, part = key.partition("/")
-        known = [f"learning/{rule}/rate" for rule in self.executor.rules]
-        if f"learning/{name}/rate" in known and head == "rate":
-            rates = self.executor.rules[name].rates()
-            if part in rates:
-                return rates[part]
-            if not part:
-                return rates if len(rates) > 1 else next(iter(rates.values()))
-            known = [f"learning/{name}/rate/{label}" for label in rates]
-        hint = suggest(address, known) or f"known: {', '.join(known) or 'no learning rule'}"
-        raise AddressError(Fault(address, "unknown address", hint=hint))
+        return addresses.read(self, address)
 
     def set(self, address: str, value: Any) -> None:
-        """Changes a parameter or buffer in place: `session.set("net/conv1/bias", 0.0)`.
+        """Changes a parameter or buffer in place, or holds a learning rate: `session.set("learning/main/rate", 0.01)`.
+
+        It is noted in the journal, and part of the run from now on.
 
         Args:
-            address: of a parameter or buffer of the net.
-            value: a number, or anything of the tensor's shape.
+            address: of a parameter or buffer of the net, or of a learning rate.
+            value: a number, or anything of the tensor's shape; None gives a rate back to its curve.
 
         Raises:
-            AddressError: there is no such tensor.
-            RequestError: the value has another shape.
+            AddressError: nothing stands there.
+            RequestError: it cannot be set, or not to this value.
         """
-        tensor = self[address]
-        if not isinstance(tensor, Tensor):
-            raise RequestError(Fault(address, "cannot be set"))
-        try:
-            given = torch.as_tensor(value, dtype=tensor.dtype, device=tensor.device)
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise RequestError(Fault(address, "must be a number, or an array of numbers", value)) from error
-        if given.dim() and given.shape != tensor.shape:
-            raise RequestError(Fault(address, f"must have the shape {list(tensor.shape)}", list(given.shape)))
-        with torch.no_grad():
-            tensor.copy_(given)
+        command = addresses.change(self, address, value)
         if self._record is not None:
-            self._record.journal.command(f"set {address}", step=self.clock.step, frame=self.clock.frame)
+            self._record.journal.command(command, step=self.clock.step, frame=self.clock.frame)
             self._record.saved_at = None
 
     # --- saving and going on ------------------------------------------------------------------
@@ -429,7 +390,9 @@ class Session:
             The checkpoint's directory.
         """
         self.trainer.before_saving()
-        check_parameters(self.net.parameters_by_address(), self.clock.step)
+        check_parameters(self.net.parameters_by_address(), self.clock.step, kept_by(self._record))
+        if self._went_back:
+            self._leave_what_is_later()
         record = self.record
         if record is None:
             raise RequestError("this session keeps no record, so it has no checkpoints; make it with record=True")
@@ -449,7 +412,7 @@ class Session:
             }
             state = self._executor.state_tensors()
             if state:
-                tensors["state"] = state
+                tensors["state"] = dict(state)
         path = record.save(self.clock, tensors, values, best=best or self.is_best, keep=self.spec.run.checkpoint.keep)
         self.is_best = False
         return path
@@ -469,9 +432,19 @@ class Session:
         elif damaged:
             raise CheckpointError(f"{self._record.directory}: every checkpoint is damaged; --fresh starts anew")
         self._record.truncate_after(self.clock.step)
+        self._went_back = False
+
+    def _leave_what_is_later(self) -> None:
+        """From a checkpoint that was gone back to, the run takes another way: what came after it counts no more."""
+        self._went_back = False
+        if self._record is not None:
+            for path in self._record.go_back(self.clock.step):
+                self.say(f"set aside, as the run has gone back to step {self.clock.step}: {path}")
 
     def load_checkpoint(self, saved: Checkpoint) -> None:
         """Returns to a checkpoint, exactly.
+
+        When the run learns on from there or saves, later checkpoints of its own are set aside.
 
         Raises:
             CheckpointError: it is of another net or another experiment.
@@ -481,9 +454,11 @@ class Session:
         if not match.complete:
             raise CheckpointError(f"{saved.path}: does not fit the net: {match}")
         self._begin_anew()
+        self._went_back = self._record is not None
         if "execution" in values:
             self.choice = Choice.from_dict(values["execution"])
-        if "feed" in values or self._feed is not None:
+        # data from Python are not there when a run is looked at from elsewhere
+        if self.data is not None and ("feed" in values or self._feed is not None):
             self.feed.seek(values.get("feed", {"epoch": 0, "batch": 0}))
         self.clock.load(values["clock"])
         self.metrics = values.get("metrics", {})

@@ -11,9 +11,11 @@ from rillnet.model.net import Net
 from rillnet.registry import UNTRUSTED
 from rillnet.spec import ExperimentSpec, RunSpec, TypedSpec
 from rillnet.training.evaluation import PHASES, watched_blocks
-from rillnet.training.extensions import EXTENSIONS, Extension
+from rillnet.training.extension_family import EXTENSIONS
+from rillnet.training.extensions import Extension
 from rillnet.training.improvement import check_mode
 from rillnet.training.learning_rules import RULES, Backprop
+from rillnet.training.optimizer_family import OPTIMIZERS
 from rillnet.training.triggers import check_trigger
 
 _EXTENSION_RULE = "must be a subclass of rillnet.training.extensions:Extension"
@@ -93,7 +95,7 @@ def _check_run(run: RunSpec, trust: bool) -> list[Fault]:
 
 
 def _check_extension(spec: TypedSpec, address: str, trust: bool) -> list[Fault]:
-    if not trust:
+    if ":" in spec.type and not trust:
         return [Fault(f"{address}.type", UNTRUSTED, spec.type)]
     faults = EXTENSIONS.check(spec, address)
     if faults:
@@ -117,6 +119,9 @@ def _unsupported(spec: ExperimentSpec) -> list[Fault]:
 def _check_rule(spec: TypedSpec, address: str, blocks: Mapping[str, Any], trust: bool) -> list[Fault]:
     if ":" in spec.type and not trust:
         return [Fault(f"{address}.type", UNTRUSTED, spec.type)]
+    if spec.type in OPTIMIZERS:
+        hint = f"write {{type: Backprop, optimizer: {{type: {spec.type}, ...}}}}"
+        return [Fault(f"{address}.type", "is an optimizer, which a learning rule takes", spec.type, hint=hint)]
     faults = RULES.check(spec, address, omit=("net", "implementation", "address"))
     if any(fault.address == f"{address}.type" for fault in faults):
         return faults

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,8 +14,10 @@ from rillnet.data.feed import Feed
 from rillnet.errors import Fault, RequestError, suggest
 from rillnet.model.flat import FlatNet, FlatSource, part
 from rillnet.model.layers.metrics import Metric
+from rillnet.model.rollout import Rollout
 from rillnet.model.shapes import Signature
 from rillnet.runtime.session import Session
+from rillnet.runtime.state import State
 from rillnet.spec import Phase
 
 PHASES: tuple[Phase, ...] = ("val", "test")
@@ -34,12 +37,25 @@ class _Watched:
 
     @property
     def reads(self) -> list[str]:
-        """What of a frame it is told from: what a metric reads, or else what the block sends."""
-        return [source.block for source in self.sources] or [self.name]
+        """What of a frame it is told from: what a metric reads now, and the metric itself where it reads the past."""
+        now = [source.block for source in self.sources if not source.delay]
+        return [*now, self.name] if len(now) < len(self.sources) or not now else now
 
-    def add(self, values: Mapping[str, Any], size: int) -> None:
+    @property
+    def looks_back(self) -> bool:
+        """Whether it is told from earlier frames as well."""
+        return any(source.delay for source in self.sources)
+
+    def add(self, values: Mapping[str, Any], before: State, size: int) -> None:
+        """Adds a batch.
+
+        Args:
+            values: what the frame was given, and sent.
+            before: the state that it was computed from; needed by what looks back.
+            size: how many examples it has.
+        """
         if self.sources and isinstance(self.module, Metric):
-            read = [_whole(part(values[source.block], source.place)) for source in self.sources]
+            read = [_whole(_read(source, values, before)) for source in self.sources]
             statistics = self.module.statistics(*read).to(torch.float64)
         elif getattr(self.module, "reduction", None) == "sum":
             statistics = values[self.name].detach().to(torch.float64)
@@ -59,6 +75,11 @@ class _Watched:
             return {self.name: float(value)}
         return {f"{self.name}/{number}": part for number, part in enumerate(value.flatten().tolist())}
 
+    def table(self) -> dict[str, Any] | None:
+        """What the metric tells besides, for results in JSON."""
+        assert self.total is not None
+        return self.module.table(self.total) if self.sources and isinstance(self.module, Metric) else None
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -68,11 +89,13 @@ class Evaluation:
         phase: val or test.
         examples: how many were evaluated, each once.
         metrics: by name of the metric's block, `res1/penalty` for one in a nested net.
+        tables: what metrics tell besides, as JSON has it, by the same names.
     """
 
     phase: Phase
     examples: int
     metrics: dict[str, float] = field(default_factory=dict)
+    tables: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def watched_blocks(flat: FlatNet, phase: Phase) -> list[str]:
@@ -118,7 +141,7 @@ def evaluate(session: Session, phase: Phase | None = None) -> Evaluation:
     """
     data, flat = session.data, session.rollout.flat
     if data is None:
-        raise RequestError(Fault("data", "is required to evaluate; give the experiment a source"))
+        raise session.no_data("evaluate")
     faults = check_phase(phase, data.phases)
     if faults:
         raise RequestError(faults)
@@ -134,7 +157,9 @@ def evaluate(session: Session, phase: Phase | None = None) -> Evaluation:
         examples = _add_up(session, feed, phase, watched)
     finally:
         feed.close()
-    return Evaluation(phase, examples, {name: value for one in watched for name, value in one.values().items()})
+    metrics = {name: value for one in watched for name, value in one.values().items()}
+    tables = {one.name: table for one in watched if (table := one.table()) is not None}
+    return Evaluation(phase, examples, metrics, tables)
 
 
 @torch.no_grad()
@@ -143,26 +168,51 @@ def _add_up(session: Session, feed: Feed, phase: Phase, watched: Sequence[_Watch
     flat, executor = session.rollout.flat, session.executor
     outputs = tuple(dict.fromkeys(name for one in watched for name in one.reads if name not in flat.inputs))
     # streams go on from frame to frame; the first frames are seen by blocks that nothing has reached yet
-    unreached = max((session.rollout.first_response(name) or 0 for name in outputs), default=0)
-    first = unreached if feed.continuous else 0
+    first = _frames_unreached(session.rollout, outputs) if feed.continuous else 0
+    looks_back = any(one.looks_back for one in watched)
+    before: State = {}
     examples, state = 0, None
     for index, batch in enumerate(feed.once()):
         placed = executor.place(batch.fields)
-        sent, state = executor.look(placed, outputs, phase, index, state if feed.continuous else None)
+        fields = {**batch.fields, **placed}
+        state = state if feed.continuous else None
+        if looks_back:
+            before = executor.entering(fields, outputs, phase, state)
+        sent, state = executor.look(fields, outputs, phase, index, state)
         if index >= first:
             values = placed | sent
             for one in watched:
-                one.add(values, batch.size)
+                one.add(values, before, batch.size)
             examples += batch.size
     return examples
 
 
+def _frames_unreached(rollout: Rollout, names: Sequence[str]) -> int:
+    """How many frames at the beginning of a stream the last of these blocks sends nothing that an input has reached."""
+    frames = dict.fromkeys(rollout.flat.inputs, 0)
+    waiting = list(frames)
+    onward: dict[str, list[tuple[str, int]]] = {}
+    for edge in rollout.edges:
+        onward.setdefault(edge.source, []).append((edge.target, edge.delay))
+    while waiting:
+        node = waiting.pop()
+        for target, delay in onward.get(node, ()):
+            if frames[node] + delay < frames.get(target, math.inf):
+                frames[target] = frames[node] + delay
+                waiting.append(target)
+    sources = [source for name in names for source in rollout.flat.sent_by(name)]
+    return max((frames.get(source.block, 0) + source.delay for source in sources), default=0)
+
+
 def _watched(session: Session, name: str) -> _Watched:
     flat = session.rollout.flat
-    sources = session.rollout.sources(name)
-    # what is read of earlier frames is in the state only, so such a metric is told from what it sends
-    is_exact = isinstance(flat.module(name), Metric) and not any(source.delay for source in sources)
-    return _Watched(name, flat.module(name), sources if is_exact else ())
+    module = flat.module(name)
+    return _Watched(name, module, session.rollout.sources(name) if isinstance(module, Metric) else ())
+
+
+def _read(source: FlatSource, values: Mapping[str, Any], before: State) -> Any:
+    """What a metric reads: of this frame, or of an earlier one."""
+    return before[f"{source.name}@{source.delay}"] if source.delay else part(values[source.block], source.place)
 
 
 def _whole(value: Any) -> Any:

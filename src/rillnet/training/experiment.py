@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ from rillnet.runtime.rundirectory import RunDirectory, fingerprint
 from rillnet.runtime.session import Session
 from rillnet.spec import DataSpec, ExperimentSpec, NetSpec, RolloutSpec, RunSpec, TypedSpec
 from rillnet.training.checking import check_record, check_with_net
-from rillnet.training.extensions import EXTENSIONS, Evaluate, Extension, Log, Save
+from rillnet.training.extension_family import EXTENSIONS
+from rillnet.training.extensions import Evaluate, Extension, Log, Save
 from rillnet.training.learning_rules import RULES
 from rillnet.training.trainer import Trainer
 from rillnet.types import LearningRule
@@ -48,6 +50,7 @@ class Experiment:
         observe: what is recorded besides metrics.
         trust: whether import paths in records may be followed.
         document: what it was read from, for the places of faults.
+        beside: the directory that modules named by import path are searched in first; the document's if left out.
 
     Raises:
         RequestError: holds every fault of the records.
@@ -67,7 +70,7 @@ class Experiment:
         self,
         net: NetLike,
         data: Any = None,
-        learning: Mapping[str, Any] | TypedSpec | None = None,
+        learning: Mapping[str, Any] | TypedSpec | str | None = None,
         rollout: str | int | Mapping[str, Any] | RolloutSpec = "sequential",
         run: Mapping[str, Any] | RunSpec | None = None,
         *,
@@ -76,8 +79,10 @@ class Experiment:
         observe: Sequence[Any] = (),
         trust: bool = True,
         document: Document | None = None,
+        beside: Path | None = None,
     ) -> None:
         self.trust, self.document = trust, document
+        self.beside = beside or folder_of(document)
         self.live_net = net if isinstance(net, Net) else None
         self.live_data, data_record = _divide_data(data)
         net_record = _net_record(net)
@@ -98,7 +103,14 @@ class Experiment:
             raise RequestError(document.located(faults) if document is not None else faults)
 
     @classmethod
-    def from_spec(cls, spec: ExperimentSpec, *, trust: bool = True, document: Document | None = None) -> Experiment:
+    def from_spec(
+        cls,
+        spec: ExperimentSpec,
+        *,
+        trust: bool = True,
+        document: Document | None = None,
+        beside: Path | None = None,
+    ) -> Experiment:
         """The experiment of a record."""
         return cls(
             spec.net,
@@ -111,6 +123,7 @@ class Experiment:
             observe=spec.observe,
             trust=trust,
             document=document,
+            beside=beside,
         )
 
     def __repr__(self) -> str:
@@ -125,7 +138,7 @@ class Experiment:
 
     def check(self) -> list[Fault]:
         """Every fault that can be told without opening data or allocating parameters."""
-        with trusting(self.trust):
+        with trusting(self.trust, self.beside):
             return self._check()
 
     def _check(self) -> list[Fault]:
@@ -159,20 +172,35 @@ class Experiment:
                 net.draw(self.spec.run.seed)
             return net.to(device)
         try:
-            return Net.from_spec(self.spec.net, seed=self.spec.run.seed, device=device, trust=self.trust)
+            with trusting(self.trust, self.beside):
+                return Net.from_spec(self.spec.net, seed=self.spec.run.seed, device=device, trust=self.trust)
         except RequestError as error:
             raise self.located(error) from error
 
     def build_rollout(self, net: Net) -> Rollout:
-        """The delay of every edge."""
-        return Rollout.from_spec(net, self.spec.rollout)
+        """The delay of every edge: what the rollout says, and the lags that learning rules ask for.
+
+        Raises:
+            RequestError: an edge is unknown, or a lag cannot be taken from the rollout.
+        """
+        delays: dict[str, int | str] = {}
+        askers: dict[str, str] = {}
+        for name, rule in self.spec.learning.items():
+            asks = getattr(RULES.find(rule.type), "delays", None) if rule.type in RULES else None
+            for edge, delay in asks(rule.arguments, net).items() if asks is not None else ():
+                delays[edge], askers[f"rollout.delays.{edge}"] = delay, f"learning/{name}.lag"
+        try:
+            return Rollout.from_spec(net, self.spec.rollout, delays)
+        except RequestError as error:
+            faults = [replace(fault, address=askers.get(fault.address, fault.address)) for fault in error.faults]
+            raise RequestError(faults) from error
 
     def open_data(self) -> Data | None:
         """Where examples come from, or None."""
         if self.live_data is None and self.spec.data is None:
             return None
         source = self.live_data if self.live_data is not None else self.spec.data
-        with trusting(self.trust):
+        with trusting(self.trust, self.beside):
             return open_data(source, seed=self.spec.run.seed)
 
     def build_rules(self, net: Net, optimizer: str | None) -> dict[str, LearningRule]:
@@ -183,7 +211,7 @@ class Experiment:
             offered = {"implementation": optimizer, "address": f"learning/{name}"}
             taken = {key: value for key, value in offered.items() if key in known}
             try:
-                with trusting(self.trust):
+                with trusting(self.trust, self.beside):
                     rules[name] = RULES.build(spec, net, **taken)
             except RequestError as error:
                 raise self.located(error) from error
@@ -193,7 +221,7 @@ class Experiment:
         """What drives a session."""
         run = self.spec.run
         extensions: list[Extension] = [Log(run.log), Evaluate(run.evaluate, run.checkpoint, run.early_stopping)]
-        with trusting(self.trust):
+        with trusting(self.trust, self.beside):
             extensions += [EXTENSIONS.build(spec) for spec in run.extensions]
         return Trainer(session, [*extensions, Save(run.checkpoint.every)], run.average)
 
@@ -206,6 +234,10 @@ class Experiment:
         if self.live_net is not None and not self.spec.net.blocks:
             document["net"] = {address: list(p.shape) for address, p in self.live_net.parameters_by_address().items()}
         return fingerprint(document)
+
+    def resolved(self) -> dict[str, Any]:
+        """What its run directory keeps as its document, as mappings, lists and plain values."""
+        return yaml.read_text(yaml.write(self._as_text())).values
 
     def _as_text(self) -> ExperimentSpec:
         """The record with the names of functions and objects in their place, as no text can hold them."""
@@ -222,7 +254,8 @@ class Experiment:
 
     def make_record(self, root: Path) -> Record:
         """A new run directory."""
-        return Record(RunDirectory.create(root, self.spec.experiment, yaml.write(self._as_text()), self.fingerprint))
+        text, origin = yaml.write(self._as_text()), str(self.beside or "")
+        return Record(RunDirectory.create(root, self.spec.experiment, text, self.fingerprint, origin))
 
     def located(self, error: RequestError) -> RequestError:
         """The same error with the file and line of each fault, where the experiment is a document's."""
@@ -240,7 +273,8 @@ class Run(Experiment):
         if not spec.net.blocks:
             rule = "its net was made of live modules in Python, and can be gone on with only from there"
             raise RequestError(Fault("", f"{directory}: {rule}", hint="rn.Session(experiment, resume=True)"))
-        run = cls.from_spec(spec, trust=trust, document=document)
+        beside = Path(directory.origin) if directory.origin else None
+        run = cls.from_spec(spec, trust=trust, document=document, beside=beside)
         assert isinstance(run, Run)
         run.directory = directory
         return run
@@ -323,9 +357,15 @@ def _faults_besides(document: Document, told: Sequence[Fault], trust: bool) -> l
     return []
 
 
+def folder_of(document: Document | None) -> Path | None:
+    """The directory of a document, where the modules that it names are searched first."""
+    return document.files[0].absolute().parent if document is not None and document.files else None
+
+
 def _load_net(document: Document, trust: bool) -> Net:
     try:
-        return Net.from_spec(document.net(), trust=trust)
+        with trusting(trust, folder_of(document)):
+            return Net.from_spec(document.net(), trust=trust)
     except RequestError as error:
         raise RequestError(document.located(error.faults)) from error
 
@@ -338,6 +378,11 @@ def _net_record(net: NetLike) -> Any:
             return {"name": net.name}
     if isinstance(net, str | Path):
         net = yaml.read(net if Path(net).is_file() else path_of(str(net))).net()
+    if not isinstance(net, NetSpec | Mapping):
+        hint = "rn.Net.from_module(model, example) makes one of a PyTorch model"
+        raise RequestError(
+            Fault("net", "must be a net, its record, or the name or path of one", type(net).__name__, hint=hint)
+        )
     return net if isinstance(net, NetSpec) else {"name": "net", **net}
 
 
@@ -370,9 +415,12 @@ def _is_text(member: Any) -> bool:
     return isinstance(member, str | TypedSpec) or (isinstance(member, Mapping) and isinstance(member.get("type"), str))
 
 
-def _by_name(learning: Mapping[str, Any] | TypedSpec | None) -> dict[str, Any]:
+def _by_name(learning: Mapping[str, Any] | TypedSpec | str | None) -> dict[str, Any]:
     if learning is None:
         return {}
-    if isinstance(learning, TypedSpec) or isinstance(learning.get("type"), str):
+    if not isinstance(learning, Mapping | TypedSpec | str):
+        hint = 'as in {"type": "Backprop", "optimizer": {"type": "SGD", "lr": 0.1}}'
+        raise RequestError(Fault("learning", "must be a learning rule's record", type(learning).__name__, hint=hint))
+    if isinstance(learning, TypedSpec | str) or isinstance(learning.get("type"), str):
         return {"main": learning}
     return dict(learning)

@@ -14,13 +14,13 @@ import torch
 from torch import Tensor
 
 from rillnet.errors import Fault, RequestError, suggest
-from rillnet.registry import Family
 from rillnet.runtime.health import loss_error
 from rillnet.runtime.session import Session
 from rillnet.spec import CheckpointSpec, EarlyStoppingSpec, EvaluateSpec, Phase
 from rillnet.training.evaluation import check_phase, watched_blocks
 from rillnet.training.improvement import Best, EarlyStopping
-from rillnet.training.triggers import Trigger, parse_trigger
+from rillnet.training.means import Means
+from rillnet.training.triggers import AtEnd, Never, Trigger, parse_trigger
 
 _FOLD = 256  # scalars kept singly before they are added up
 
@@ -71,10 +71,12 @@ class Log(Extension):
 
     Args:
         every: how often.
+        on_row: called with the means of each row.
     """
 
-    def __init__(self, every: str = "50 steps") -> None:
+    def __init__(self, every: str = "50 steps", on_row: Callable[[dict[str, float]], None] | None = None) -> None:
         super().__init__("log", every)
+        self.on_row = on_row
         self._sums: dict[str, list[float]] = {}  # by name: total, count
         self._recent: dict[str, list[Tensor]] = {}
         self._steps: dict[str, list[int]] = {}
@@ -108,6 +110,8 @@ class Log(Extension):
             session.record.directory.set_status(
                 "running", step=session.clock.step, epoch=session.clock.epoch, metrics=values
             )
+        if self.on_row is not None:
+            self.on_row(values)
 
     def before_saving(self, session: Session) -> None:
         """Raises if a loss is no longer a finite number, so that a broken run displaces no good checkpoint."""
@@ -154,10 +158,12 @@ class Evaluate(Extension):
         spec: when, and on what.
         checkpoint: which metric's best checkpoint is kept.
         stopping: when to stop early.
-        on_result: called with the phase and its metrics.
+        on_result: called with the phase and its metrics; with None and none where nothing is evaluated.
 
     Attributes:
         seconds: how long the last evaluation took.
+        training: means of the training scalars, over all examples since the result before; over the last epoch
+            where only the end is evaluated, or nothing.
     """
 
     def __init__(
@@ -165,7 +171,7 @@ class Evaluate(Extension):
         spec: EvaluateSpec,
         checkpoint: CheckpointSpec,
         stopping: EarlyStoppingSpec | None = None,
-        on_result: Callable[[str, dict[str, float]], None] | None = None,
+        on_result: Callable[[str | None, dict[str, float]], None] | None = None,
     ) -> None:
         super().__init__("evaluate", spec.every)
         self.phase = spec.phase
@@ -178,6 +184,9 @@ class Evaluate(Extension):
             else None
         )
         self.seconds = 0.0
+        self.training: dict[str, float] = {}
+        self._means = Means()
+        self._seen = 0  # examples that the means know of
         self._evaluated_at = -1
 
     def begin(self, session: Session) -> None:
@@ -197,6 +206,17 @@ class Evaluate(Extension):
         ]
         if faults:
             raise RequestError(faults)
+        self._seen = session.clock.examples
+
+    def observe(self, session: Session, scalars: Mapping[str, Tensor]) -> None:
+        """Adds the step's scalars to the means."""
+        self._means.add(scalars, session.clock.examples - self._seen)
+        self._seen = session.clock.examples
+        if isinstance(self.trigger, AtEnd | Never) and session.clock.batch == 0:
+            self._take_means()
+
+    def _take_means(self) -> None:
+        self.training = self._means.take() or self.training
 
     def _find_phase(self, session: Session, is_needed: bool = False) -> Phase | None:
         """What is evaluated on, if anything is: if there are such data, and a metric of them."""
@@ -213,20 +233,25 @@ class Evaluate(Extension):
         self._evaluate(session, decides=True)
 
     def _evaluate(self, session: Session, *, decides: bool) -> None:
+        self._take_means()
+        self._evaluated_at = session.clock.step
         phase = self._find_phase(session)
-        if phase is None:
-            return
+        metrics: dict[str, float] = {}
+        if phase is not None:
+            metrics = self._measure(session, phase)
+            if decides:
+                self._decide(session, metrics)
+        if self.on_result is not None and not isinstance(self.trigger, Never):
+            self.on_result(phase, metrics)
+
+    def _measure(self, session: Session, phase: Phase) -> dict[str, float]:
         begun = time.perf_counter()
         metrics = session.evaluate(phase)
         self.seconds = time.perf_counter() - begun
-        self._evaluated_at = session.clock.step
         session.metrics[phase] = metrics
         if session.record is not None:
             session.record.metrics.write(session.clock.step, session.clock.epoch, phase, metrics)
-        if decides:
-            self._decide(session, metrics)
-        if self.on_result is not None:
-            self.on_result(phase, metrics)
+        return metrics
 
     def _decide(self, session: Session, metrics: Mapping[str, float]) -> None:
         if self.stopping is not None and self.stopping_spec is not None and self.stopping.observe(metrics):
@@ -251,11 +276,15 @@ class Evaluate(Extension):
             "best": self.best.state() if self.best is not None else None,
             "stopping": self.stopping.state() if self.stopping is not None else None,
             "evaluated_at": self._evaluated_at,
+            "means": self._means.state(),
+            "training": dict(self.training),
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Sets them."""
         self._evaluated_at = state["evaluated_at"]
+        self._means.load(state.get("means", {}))
+        self.training = dict(state.get("training", {}))
         if self.best is not None and state["best"] is not None:
             self.best.load(state["best"])
         if self.stopping is not None and state["stopping"] is not None:
@@ -285,7 +314,3 @@ def _rates(session: Session) -> dict[str, float]:
         for part, value in rule.rates().items():
             found[f"rate/{rule_name}" + ("" if part == "*" else f"/{part}")] = value
     return found
-
-
-EXTENSIONS: Family[Extension] = Family("extension", {})
-"""Further extensions, by import path: subclasses of `Extension`."""

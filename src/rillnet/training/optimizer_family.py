@@ -99,7 +99,7 @@ OPTIMIZERS: Family[torch.optim.Optimizer] = Family(
     },
 )
 
-_SET_ELSEWHERE = ("params", "foreach", "fused", "differentiable", "capturable")
+SET_ELSEWHERE = ("params", "foreach", "fused", "differentiable", "capturable")
 """Arguments of torch that say how a step is executed, which `run.execution` decides."""
 
 OWN_ARGUMENTS = ("of", "rate", "l1", "max_norm")
@@ -272,7 +272,7 @@ def _read_part(spec: object, address: str) -> PartSpec:
 def _check_part(record: TypedSpec, address: str) -> list[Fault]:
     own = {name: value for name, value in record.arguments.items() if name in OWN_ARGUMENTS and value is not None}
     rest = {name: value for name, value in record.arguments.items() if name not in OWN_ARGUMENTS}
-    faults = OPTIMIZERS.check(TypedSpec(type=record.type, arguments=rest), address, omit=_SET_ELSEWHERE)
+    faults = OPTIMIZERS.check(TypedSpec(type=record.type, arguments=rest), address, omit=SET_ELSEWHERE)
     if any(fault.address == f"{address}.type" for fault in faults):
         return faults
     ruled = {f"{address}.{name}" for name in rest if name in _VALUE_RULES}
@@ -294,9 +294,9 @@ def _with_own_names(fault: Fault, record: TypedSpec, address: str) -> Fault:
     if fault.rule != "unknown key":
         return fault
     name = fault.address.removeprefix(f"{address}.")
-    if name in _SET_ELSEWHERE:
+    if name in SET_ELSEWHERE:
         return replace(fault, hint="run.execution says how a step is executed")
-    known = [n for n in (*signature_of(OPTIMIZERS.find(record.type)), *OWN_ARGUMENTS) if n not in _SET_ELSEWHERE]
+    known = [n for n in (*signature_of(OPTIMIZERS.find(record.type)), *OWN_ARGUMENTS) if n not in SET_ELSEWHERE]
     return replace(fault, hint=suggest(name, known) or f"known: {', '.join(known)}")
 
 

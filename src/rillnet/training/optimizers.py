@@ -55,6 +55,7 @@ class _Part:
     base: float
     rate: float
     implementation: Implementation
+    held: float | None = None
 
     @property
     def optimizer(self) -> torch.optim.Optimizer:
@@ -194,7 +195,7 @@ class Optimizer:
             RunError: a curve gives a negative number or none at all.
         """
         for part in self._parts:
-            value = (part.spec.rate or rate)(part.base, progress)
+            value = part.held if part.held is not None else (part.spec.rate or rate)(part.base, progress)
             if not (value >= 0 and math.isfinite(value)):
                 raise RunError(
                     f"{part.spec.address}: the rate of step {progress.step} must be at least 0 (got {value})"
@@ -230,13 +231,27 @@ class Optimizer:
                 known.base = float(value)
                 known.set_rate(known.base)
 
+    def hold_rate(self, value: float | None, part: str | None = None) -> None:
+        """Holds rates at a value, whatever their curves say.
+
+        Args:
+            value: the rate; None gives it back to its curve, from the next step on.
+            part: its globs as in `rates()`; None is all parts.
+        """
+        for known in self._parts:
+            if part in (None, known.spec.label):
+                known.held = value
+                if value is not None:
+                    known.set_rate(value)
+
     def state_tensors(self) -> dict[str, Tensor]:
         """The tensors of state, `net/conv1/weight#exp_avg`; the tensors themselves, not copies."""
         return {name: tensor for part in self._parts for name, tensor in tensors_of(part.state).items()}
 
     def state_values(self) -> dict[str, Any]:
         """The rest of the state, for JSON: hyperparameters of every part, and which state there is."""
-        return {"parts": [{"base": part.base, "rate": part.rate, **values_of(part.state)} for part in self._parts]}
+        kept = [{"base": part.base, "rate": part.rate, "held": part.held} for part in self._parts]
+        return {"parts": [own | values_of(part.state) for own, part in zip(kept, self._parts, strict=True)]}
 
     def load_state(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
         """Goes on exactly where `state_tensors` and `state_values` were taken.
@@ -264,7 +279,7 @@ class Optimizer:
             raise _misfit(problems)
         for part, part_values in zip(self._parts, saved, strict=True):
             load_into(part.state, tensors, part_values)
-            part.base, part.rate = part_values["base"], part_values["rate"]
+            part.base, part.rate, part.held = part_values["base"], part_values["rate"], part_values.get("held")
 
 
 def _misfit(problems: Iterable[str]) -> CheckpointError:

@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
+from rillnet.data.frames import SourceEnded
 from rillnet.errors import Fault, Interrupted, RequestError
 from rillnet.runtime.checkpoint import Checkpoint
 from rillnet.runtime.clock import Clock
@@ -19,7 +20,8 @@ from rillnet.runtime.session import Session
 from rillnet.spec import Phase
 from rillnet.training.averaging import MovingAverage
 from rillnet.training.evaluation import Evaluation, evaluate
-from rillnet.training.extensions import Extension
+from rillnet.training.extensions import Evaluate, Extension
+from rillnet.training.watching import watched
 
 _AVERAGE = "average"
 
@@ -44,8 +46,21 @@ class Trainer:
         self.stop_reason: str | None = None
         self._interrupted = False
 
-    def run(self, *, epochs: int | None = None, steps: int | None = None, frames: int | None = None) -> dict[str, Any]:
+    def run(
+        self,
+        *,
+        epochs: int | None = None,
+        steps: int | None = None,
+        frames: int | None = None,
+        progress: bool = True,
+    ) -> dict[str, Any]:
         """Learns for so many more epochs or steps, or for as long as the experiment says in all.
+
+        Args:
+            epochs: how many more.
+            steps: how many more.
+            frames: how many more.
+            progress: show on standard error how far it is.
 
         Raises:
             RequestError: nothing says how long, or more than one thing does; or an extension cannot do its work.
@@ -62,15 +77,8 @@ class Trainer:
         session.total_steps = max(end, self._whole() or end)
         try:
             self._begin()
-            with threads(session.executor.execution.threads), self._signals():
-                while session.clock.step < end and self.stop_reason is None:
-                    before = session.clock.copy()
-                    self._step(before)
-                    if self._interrupted:
-                        self._save_interrupted()
-                self._finish()
-                if self._interrupted:
-                    raise Interrupted(f"interrupted after step {session.clock.step}, when all was done and saved")
+            with watched(session, self.extensions, progress), threads(session.executor.execution.threads):
+                self._learn_until(end)
         except Interrupted:
             raise
         except BaseException as error:
@@ -78,9 +86,26 @@ class Trainer:
             raise
         return self._latest()
 
+    def _learn_until(self, end: int) -> None:
+        session = self.session
+        with self._signals():
+            while session.clock.step < end and self.stop_reason is None:
+                before = session.clock.copy()
+                self._step(before)
+                if self._interrupted:
+                    self._save_interrupted()
+            self._finish()
+            if self._interrupted:
+                raise Interrupted(f"interrupted after step {session.clock.step}, when all was done and saved")
+
     def _step(self, before: Clock) -> None:
         session = self.session
-        scalars = session.learn()
+        try:
+            scalars = session.learn()
+        except SourceEnded as end:
+            self.stop_reason = str(end)
+            session.say(f"done: {end}")
+            return
         if self.average is not None:
             self.average.update(session.clock.step)
         for extension in self.extensions:
@@ -115,6 +140,8 @@ class Trainer:
         session = self.session
         for extension in self.extensions:
             extension.begin(session)
+        if not session.spec.learning:
+            session.say("nothing is learned: the experiment has no learning rule")
         session.prepare()
         record = session.record  # made only now, when nothing is wrong with the request
         if record is not None:
@@ -146,8 +173,9 @@ class Trainer:
         return whole is None or self.session.clock.step >= whole
 
     def _latest(self) -> dict[str, float]:
-        """The newest numbers: training scalars first, evaluations over them."""
-        metrics = {name: float(value) for name, value in self.session.scalars.items()}
+        """The newest numbers: means of the training scalars first, evaluations over them."""
+        evaluate = next((extension for extension in self.extensions if isinstance(extension, Evaluate)), None)
+        metrics = dict(evaluate.training) if evaluate is not None else {}
         for phase in ("val", "test"):
             metrics |= self.session.metrics.get(phase, {})
         return metrics
@@ -182,7 +210,7 @@ class Trainer:
             raise Interrupted(f"interrupted after {where}")
         session.checkpoint()
         record.directory.set_status("interrupted", step=session.clock.step, epoch=session.clock.epoch)
-        raise Interrupted(f"interrupted after {where} and saved; the same command goes on")
+        raise Interrupted(f"interrupted after {where} and saved; {session.goes_on_by}")
 
     def _note_failure(self, error: BaseException) -> None:
         record = self.session.open_record

@@ -30,7 +30,8 @@ def typed_spec(value: object, address: str) -> TypedSpec:
     if isinstance(value, str):
         return TypedSpec(type=value)
     if not isinstance(value, Mapping):
-        raise RequestError(Fault(address, "must be a mapping with a type", value))
+        hint = f"write its name, {value.__name__!r}" if isinstance(value, type) else ""
+        raise RequestError(Fault(address, "must be a mapping with a type", value, hint=hint))
     if "type" not in value:
         raise RequestError(Fault(f"{address}.type", "is required"))
     if not isinstance(value["type"], str):

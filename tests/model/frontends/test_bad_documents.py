@@ -129,7 +129,10 @@ TABLE: list[tuple[str, list[str]]] = [
             "did you mean 'streaming'?  [x.yaml:2]"
         ],
     ),
-    (NET + 'rollout: {delays: {"a->b": -1}}\n', ["rollout.delays.a->b: must be at least 0 (got -1)  [x.yaml:2]"]),
+    (
+        NET + 'rollout: {delays: {"a->b": -1}}\n',
+        ["rollout.delays.a->b: must be at least 0, or 'auto' (got -1)  [x.yaml:2]"],
+    ),
     (NET + "rollout: {align: yes}\n", ["rollout.align: must be true or false (got 'yes')  [x.yaml:2]"]),
     (
         NET + "rollout:\n",

@@ -52,7 +52,8 @@ def test_a_union_gives_one_fault(values: Any, message: str) -> None:
         ({"net": {}, "batch_size": 1}, "batch_size: unknown key; did you mean 'data.batch_size'?"),
         (
             {"net": {}, "zebra": 1},
-            "zebra: unknown key; known: experiment, net, rollout, data, learning, placement, observe, run, extends",
+            "zebra: unknown key; known: experiment, net, rollout, data, learning, placement, observe, run, extends, "
+            "imports, globals, modules, tags",
         ),
         ({"net": {"block": {}}}, "net.block: unknown key; did you mean 'blocks'?"),
         ({"net": {"inputs": {"x": {"dtyp": "int64"}}}}, "net.inputs.x.dtyp: unknown key; did you mean 'dtype'?"),

@@ -10,15 +10,19 @@ import pytest
 from jsonschema import Draft202012Validator
 from yaml import safe_load
 
-from rillnet.model.frontends.yaml import read, read_text, schema
+from rillnet.model.frontends.parsing import parse
+from rillnet.model.frontends.yaml import read, schema
 from rillnet.model.nets import path_of, ready_nets
+
+ARGUMENTS = {"description": "What it is.", "properties": {"size": {"type": "integer"}, "of": {}}}
+"""What `rillnet.model.frontends.members` says of a member."""
 
 VALIDATOR = Draft202012Validator(schema())
 
 
 def test_it_is_a_schema() -> None:
     Draft202012Validator.check_schema(schema())
-    Draft202012Validator.check_schema(schema(["ReLU"], {"source": ["MNIST"], "observer": ["Distribution"]}))
+    Draft202012Validator.check_schema(schema({"block": {"ReLU": {}}, "source": {"MNIST": ARGUMENTS}, "rate": {}}))
 
 
 def test_the_shipped_file_is_up_to_date() -> None:
@@ -81,17 +85,90 @@ def test_ready_nets_are_accepted(name: str) -> None:
 
 
 def test_known_types_of_blocks_are_offered_and_others_marked() -> None:
-    validator = Draft202012Validator(schema(["ReLU", "Linear"]))
+    validator = Draft202012Validator(schema({"block": {"ReLU": {}, "Linear": {}}}))
 
     def errors(block: Any) -> list[Any]:
         return list(validator.iter_errors({"net": {"blocks": {"a": block}}}))
 
-    assert (
-        errors("ReLU") == errors({"type": "Linear"}) == errors("package.module:Block") == errors({"bias": True}) == []
-    )
+    for good in (
+        "ReLU",
+        {"type": "Linear"},
+        "package.module:Block",
+        {"bias": True},
+        "Net",
+        "column",
+        "lib.cell",
+        "= a",
+    ):
+        assert errors(good) == []
     assert errors("ReLu")
-    assert errors({"type": "linear"})
-    assert errors({"blocks": {"b": "linear"}})
+    assert errors({"type": "LINEAR"})
+    assert errors({"blocks": {"b": "Linaer"}})
+
+
+def test_arguments_of_known_types() -> None:
+    validator = Draft202012Validator(schema({"block": {"Known": ARGUMENTS}, "source": {"Known": ARGUMENTS}}))
+
+    def errors(**arguments: Any) -> list[Any]:
+        block = {"net": {"blocks": {"a": {"type": "Known", "from": "x", **arguments}}}}
+        source = {"data": {"source": {"type": "Known", **arguments}}}
+        found = [list(validator.iter_errors(document)) for document in (block, source)]
+        assert len({bool(one) for one in found}) == 1
+        return found[0]
+
+    assert errors(size=3) == errors(size="= 2 * n") == errors(of={"any": 1}) == []
+    assert errors(size="3")
+    assert errors(siez=3)
+
+
+def test_optimizers_and_rates_stand_in_learning_rules() -> None:
+    rule = {"properties": {"optimizer": {"description": "which"}, "rate": {}, "loss": {"type": "string"}}}
+    families = {"rule": {"Known": rule}, "optimizer": {"SGD": ARGUMENTS}, "rate": {"Cosine": ARGUMENTS}}
+    validator = Draft202012Validator(schema(families))
+
+    def errors(**arguments: Any) -> list[Any]:
+        return list(validator.iter_errors({"learning": {"main": {"type": "Known", **arguments}}}))
+
+    assert errors(optimizer="SGD", rate="Cosine") == errors(optimizer=[{"type": "SGD", "size": 1}], rate=0.1) == []
+    assert errors(optimizer="Sgd")
+    assert errors(optimizer={"type": "SGD", "siez": 1})
+    assert errors(rate="Cosinus")
+
+
+SECTIONS_GOOD = [
+    "globals: {features: 16, wide: = 2 * features, sizes: [= features, 7], lib: {units: 3}}",
+    "imports: [a.yaml, {document: b.yaml, only: [x], as: lib}]",
+    "imports: a.yaml",
+    "tags: {conv: {act: relu, bias_shape: feature}}",
+    "modules: {column: {parameters: {n: 3}, inputs: [x], blocks: {a: {type: ReLU, tags: [conv]}}, outputs: a}}",
+    "modules: {column: {parameters: [n], blocks: {a: {type: column2, tags: conv, from: x}}}, gone: null}",
+    "net: {inputs: {x: [= features, 7, 7]}, blocks: {a: {type: column, shape: = sizes, repeat: = 2, n: 3}}}",
+    "run: {epochs: = n, precision: = p, average: = 1 - 1 / n}",
+]
+SECTIONS_BAD = [
+    "globals: {2x: 3}",
+    "imports: {documnt: a.yaml}",
+    "tags: {conv: relu}",
+    "modules: {Column: {blocks: {a: ReLU}}}",
+    "modules: {column: {block: {a: ReLU}}}",
+    "run: {epochs: 2 * n}",
+    "run: {epochs: == n}",
+]
+
+
+@pytest.mark.parametrize("text", SECTIONS_GOOD)
+def test_sections_that_say_how_others_are_read(text: str) -> None:
+    assert [error.message for error in VALIDATOR.iter_errors(plain(text))] == []
+
+
+@pytest.mark.parametrize("text", SECTIONS_BAD)
+def test_sections_that_are_wrong(text: str) -> None:
+    assert list(VALIDATOR.iter_errors(plain(text)))
+
+
+def plain(text: str) -> Any:
+    """The values of a text, before anything is computed."""
+    return parse(text, "x.yaml")[0].plain()
 
 
 @pytest.mark.parametrize(
@@ -107,11 +184,11 @@ def test_known_types_of_blocks_are_offered_and_others_marked() -> None:
     ],
 )
 def test_known_types_of_other_families(kind: str, text: str) -> None:
-    validator = Draft202012Validator(schema(types={kind: ["Known"]}))
+    validator = Draft202012Validator(schema({kind: {"Known": {}}}))
 
-    assert list(validator.iter_errors(read_text(text % "Known").values)) == []
-    assert list(validator.iter_errors(read_text(text % "a.b:Own").values)) == []
-    assert list(validator.iter_errors(read_text(text % "Unknown").values))
+    assert list(validator.iter_errors(plain(text % "Known"))) == []
+    assert list(validator.iter_errors(plain(text % "a.b:Own"))) == []
+    assert list(validator.iter_errors(plain(text % "Unknown")))
 
 
 def test_what_keys_mean_stands_with_them() -> None:

@@ -11,8 +11,11 @@ from torch import Tensor, nn
 from rillnet.model.layers.cells import ConvLSTMCell, LSTMCell, SimpleRNN
 from rillnet.model.net import Net
 from rillnet.model.rollout import Rollout
+from rillnet.runtime.hoisting import WindowProgram
 from rillnet.runtime.program import Program
+from rillnet.runtime.session import Session
 from rillnet.runtime.state import detach_state
+from rillnet.training.experiment import Experiment
 
 FRAMES, STREAMS, SIZE, HIDDEN, WINDOW = 12, 4, 5, 6, 4
 
@@ -48,6 +51,35 @@ def test_stepwise_equals_the_whole_sequence(kind: str) -> None:
 
     found = torch.stack([frame["rnn"][0] if isinstance(frame["rnn"], tuple) else frame["rnn"] for frame in frames])
     assert torch.allclose(found, expected, atol=1e-6)
+
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    **{kind: {"hidden_size": HIDDEN} for kind in ("SimpleRNN", "RNNCell", "GRUCell", "LSTMCell")},
+    "ConvLSTMCell": {"hidden_channels": 2},
+    "LSTM": {"hidden_size": HIDDEN, "num_layers": 2, "from": ["x", "core[1]@-1"]},
+    "GRU": {"hidden_size": HIDDEN, "from": ["x", "core[1]@-1"]},
+}
+
+
+@pytest.mark.parametrize("kind", list(SETTINGS))
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_session_step_by_step_equals_the_whole_sequence(kind: str, nested: bool) -> None:
+    shape = {"ConvLSTMCell": [1, 4, 4], "LSTM": [3, SIZE], "GRU": [3, SIZE]}.get(kind, [SIZE])
+    blocks: dict[str, Any] = {"core": {"type": kind, **SETTINGS[kind]}, "y": {"type": "Tanh", "from": "core"}}
+    if nested:
+        blocks = {"inner": {"type": "Net", "inputs": ["x"], "from": "x", "blocks": blocks}}
+    net = Net.from_spec({"inputs": {"x": shape}, "blocks": blocks}, seed=1)
+    frames = [torch.randn(STREAMS, *shape) for _ in range(FRAMES)]
+    last = next(reversed(net.blocks))
+
+    with Session(Experiment(net=net), record=False) as session:
+        steps = [session.step({"x": x})[last] for x in frames]
+    whole, _ = WindowProgram(Program(net, outputs=[last]))(
+        [{"x": x} for x in frames], Program(net).initial_state(STREAMS)
+    )
+
+    for step, frame in zip(steps, whole, strict=True):
+        torch.testing.assert_close(step, frame[last], rtol=1e-5, atol=1e-6)
 
 
 def train_program(net: Net, x_TND: Tensor, target_TN1: Tensor) -> list[float]:

@@ -70,6 +70,16 @@ def test_some_need_as_many_targets_as_sources(initializer: type) -> None:
         initializer(torch.empty(2, 3, 3, 3))
 
 
+@pytest.mark.parametrize("shape", [(3, 5), (4, 2, 3, 3)])
+@pytest.mark.parametrize("gain", [1.0, 0.3])
+def test_xavier_draws_what_torch_draws(shape: tuple[int, ...], gain: float) -> None:
+    torch.manual_seed(1)
+    expected = torch.nn.init.xavier_uniform_(torch.empty(shape), gain)
+    torch.manual_seed(1)
+
+    assert torch.equal(xavier(torch.empty(shape), gain), expected)
+
+
 @pytest.mark.parametrize(("name", "gain"), [("xavier", 1.0), ("xavier_0.5", 0.5)])
 def test_xavier_keeps_its_bound(name: str, gain: float) -> None:
     weight = drawn(name, 16, 8, 5, 5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rillnet.model.layers.metrics import Accuracy, AccuracyByDelay, Metric
+from rillnet.model.layers.metrics import Accuracy, AccuracyByDelay, ConfusionByDelay, Metric
 
 SCORES = torch.tensor([[0.1, 0.2, 0.7], [0.5, 0.3, 0.2], [0.2, 0.5, 0.3], [0.6, 0.3, 0.1]])
 
@@ -73,3 +73,33 @@ def test_accuracy_by_delay_adds_over_batches() -> None:
     parts = [metric.statistics(scores[part], label[part], onset[part]) for part in (slice(0, 7), slice(7, 20))]
 
     assert torch.equal(metric.value(parts[0] + parts[1]), metric(scores, label, onset))
+
+
+def test_confusion_by_delay_counts_as_a_loop_does() -> None:
+    metric = ConfusionByDelay(delays=3)
+    scores, label, onset = torch.randn(200, 4), torch.randint(4, (200,)), torch.randint(5, (200,))
+    counts = torch.zeros(3, 4, 4)
+    for row, right, delay in zip(scores, label, onset, strict=True):
+        if delay < 3:
+            counts[delay, right, row.argmax()] += 1
+
+    parts = [metric.statistics(scores[part], label[part], onset[part]) for part in (slice(0, 77), slice(77, 200))]
+    table = metric.table(parts[0] + parts[1])
+
+    assert table["counts"] == counts.to(torch.int64).tolist()
+    by_delay = AccuracyByDelay(delays=3)(scores, label, onset)
+    assert table["accuracy"] == pytest.approx(by_delay.tolist())
+    assert metric(scores, label, onset) == by_delay.max()
+    assert table["best_delay"] == int(by_delay.argmax())
+
+
+def test_confusion_of_delays_that_did_not_occur() -> None:
+    metric = ConfusionByDelay(delays=2)
+    scores, label = torch.tensor([[1.0, 0.0]]), torch.tensor([0])
+    one = metric.statistics(scores, label, torch.tensor([1]))
+    none = metric.statistics(scores, label, torch.tensor([7]))
+
+    assert (metric.table(one)["accuracy"], metric.table(one)["best_delay"]) == ([None, 1.0], 1)
+    assert metric.table(none)["best_delay"] is None
+    assert metric.value(none).isnan()
+    assert repr(metric) == "ConfusionByDelay(delays=2)"

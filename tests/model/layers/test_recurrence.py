@@ -45,6 +45,23 @@ def test_what_is_not_known_yet_is_not_told() -> None:
     assert sent_in_cycle(Sum, {}, []) is None
 
 
+@pytest.mark.parametrize("layer", [nn.LSTM, nn.GRU, nn.RNN])
+@pytest.mark.parametrize("more", [{}, {"num_layers": 2, "bidirectional": True}])
+def test_layers_of_torch_say_what_they_send_and_carry_it(layer: Any, more: dict[str, Any]) -> None:
+    net = Net("n", {"x": (4, 2)}, seed=0)
+
+    net.add("layer", layer(2, 3, batch_first=True, **more), source=["x", "layer[1]@-1"])
+
+    assert sent_in_cycle(layer, {"hidden_size": 3, **more}, [Signature((4, 2))]) == net.infer_shapes()["layer"]
+    assert sent_in_cycle(layer, {"hidden_size": 3, "batch_first": False}, [Signature((4, 2))]) is None
+
+
+def test_a_projected_state_has_its_own_size() -> None:
+    sequence, (hidden, cell) = sent_in_cycle(nn.LSTM, {"hidden_size": 5, "proj_size": 2}, [Signature((4, 2))])
+
+    assert (sequence.shape, hidden.shape, cell.shape) == ((4, 2), (1, 2), (1, 5))
+
+
 def test_a_hidden_state_has_the_type_of_what_is_read() -> None:
     assert hidden_state({"hidden_size": 3}, [Signature((2,), torch.float64)]) == Signature((3,), torch.float64)
 

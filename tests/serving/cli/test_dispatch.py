@@ -109,7 +109,11 @@ def test_what_nobody_foresaw_shows_where_it_happened(
     [
         (["rnu"], "no such command 'rnu'; did you mean 'run'?\n"),
         (["run"], "missing argument 'EXPERIMENT'; see rillnet run --help\n"),
-        (["run", "x.yaml", "--epochs", "3"], "no such option: --epochs; see rillnet run --help\n"),
+        (["train", "x.yaml"], "no such command 'train'; did you mean 'run'?\n"),
+        (["zebra"], "no such command 'zebra'; see rillnet --help\n"),
+        (["run", "x.yaml", "--epochs", "3"], "no such option: --epochs; --set run.epochs=... says that\n"),
+        (["run", "x.yaml", "--batch-size", "3"], "no such option: --batch-size; --set data.batch_size=... says that\n"),
+        (["run", "x.yaml", "--zebra", "3"], "no such option: --zebra; see rillnet run --help\n"),
         (["runs"], "missing command; see rillnet runs --help\n"),
         (["predict", "x"], "missing option '--input' / '-i'; see rillnet predict --help\n"),
         (

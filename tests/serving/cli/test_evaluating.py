@@ -17,6 +17,7 @@ def test_the_metrics_of_the_newest_checkpoint(run: RunDirectory, answer: Command
 
     assert told["metrics"] == run.read_status().metrics
     assert {key: value for key, value in told.items() if key != "metrics"} == {
+        "tables": {},
         "examples": 359,
         "split": "test",
         "step": 12,

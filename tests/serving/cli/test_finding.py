@@ -47,6 +47,22 @@ def test_checkpoints_are_found_by_word_and_by_path(run: RunDirectory) -> None:
     assert finding.find_checkpoint(run, str(run.checkpoints / "step-0000000006"))[0].step == 6
 
 
+def test_checkpoints_are_found_by_step_and_by_name(run: RunDirectory) -> None:
+    assert finding.find_checkpoint(run, "6")[0].step == 6
+    assert finding.find_checkpoint(run, "step-0000000006")[0].step == 6
+
+
+@pytest.mark.parametrize(
+    ("which", "hint"),
+    [("bset", "did you mean 'best'?"), ("7", "saved are steps 6, 12"), ("wonderful", "saved are steps 6, 12")],
+)
+def test_a_checkpoint_that_is_not_there_is_told(run: RunDirectory, which: str, hint: str) -> None:
+    with pytest.raises(RequestError) as error:
+        finding.find_checkpoint(run, which)
+    rule = f"--checkpoint: must be newest, best, a step, or a checkpoint's directory (got {which!r})"
+    assert str(error.value) == f"{rule}; {hint}"
+
+
 def test_a_run_that_has_not_saved_has_no_checkpoint(run: RunDirectory) -> None:
     new = RunDirectory.create(ROOT, "tiny", run.document, run.fingerprint)
 

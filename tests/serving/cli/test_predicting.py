@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import torch
 
 from rillnet.data import open_data
 from rillnet.runtime.rundirectory import RunDirectory
+from rillnet.serving.cli import main
 from rillnet.serving.cli.finding import find_checkpoint, load_run, open_session
 
 Lines = Callable[..., list[str]]
@@ -84,3 +87,32 @@ def test_what_the_data_go_through_the_input_goes_through(place: Path, answer: Co
     told = answer("predict", "zero", "--input", "x.npy", "--input", "y.npy")["predictions"]
     assert told[0]["class"] == told[1]["class"]
     assert told[0]["probability"] == pytest.approx(told[1]["probability"], rel=1e-3)
+
+
+def test_many_numbers_are_told_by_what_they_are_like(digits: torch.Tensor, lines: Lines) -> None:
+    row = lines("predict", "tiny", "--input", "five.npy", "--output", "conv")[1]
+
+    number = r"-?\d\S*"
+    told = rf"shape \[4, 6, 6\], mean {number}, from {number} to {number}; --out FILE.npz writes the values"
+    assert re.fullmatch(rf"five.npy\[0\] +{told}", row)
+
+
+@pytest.mark.parametrize("name", ["values.npz", "values.json"])
+def test_values_are_written_to_a_file(digits: torch.Tensor, answer: Command, name: str) -> None:
+    told = answer("predict", "tiny", "--input", "five.npy", "--output", "conv")["predictions"]
+    short = answer("predict", "tiny", "--input", "five.npy", "--output", "conv", "--out", name)["predictions"]
+
+    assert [one.keys() for one in short] == [{"input", "shape"}] * 5
+    if name.endswith("npz"):
+        with np.load(name) as found:
+            inputs, values = found["inputs"].tolist(), found["outputs"]
+    else:
+        content = json.loads(Path(name).read_text())
+        inputs, values = [one["input"] for one in content], np.asarray([one["values"] for one in content])
+    assert inputs == [one["input"] for one in told]
+    assert np.allclose(values, [one["values"] for one in told])
+
+
+def test_a_file_of_another_kind_is_refused(run: RunDirectory, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", "tiny", "--input", "five.npy", "--out", "values.txt"]) == 2
+    assert capsys.readouterr().err == "--out: must end in .npz or .json (got 'values.txt')\n"

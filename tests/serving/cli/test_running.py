@@ -12,12 +12,15 @@ from typing import Any
 import pytest
 import torch
 
+import rillnet as rn
 from rillnet.runtime import checkpoint as checkpoints
 from rillnet.runtime.rundirectory import RunDirectory
+from rillnet.runtime.session import Session
 from rillnet.serving.cli import main
 
 Lines = Callable[..., list[str]]
 Command = Callable[..., dict[str, Any]]
+PLAIN = ["--set", "run.log=1 steps", "--set", "run.checkpoint={every: 1 epoch}"]
 LONG = ["--set", "run.epochs=60", "--set", "run.checkpoint={every: 10 epochs}", "--set", "run.evaluate.every=never"]
 
 
@@ -34,10 +37,10 @@ def test_a_run_tells_what_it_does_and_what_comes_next(place: Path, lines: Lines)
     expected = [
         rf"step 3/12  loss {number}",
         rf"step 6/12  loss {number}",
-        rf"epoch 1/2  loss {number}  test loss {number}  test accuracy {number} %  T",
+        rf"epoch 1/2  train loss {number}  test loss {number}  test accuracy {number} %  T",
         rf"step 9/12  loss {number}",
         rf"step 12/12  loss {number}",
-        rf"epoch 2/2  loss {number}  test loss {number}  test accuracy {number} %  T",
+        rf"epoch 2/2  train loss {number}  test loss {number}  test accuracy {number} %  T",
         rf"finished after 12 steps in T: test loss {number}  test accuracy {number} %",
         "run: runs/tiny/1",
         "next: rillnet eval tiny/1, rillnet show tiny/1",
@@ -97,6 +100,61 @@ def test_another_document_is_another_run(run: RunDirectory, answer: Command) -> 
     assert answer("run", "tiny.yaml", "--set", "run.seed=2")["run"] == "tiny/2"
     assert answer("run", "tiny.yaml")["run"] == "tiny/1"
     assert answer("run", "tiny.yaml", "--set", "run.seed=2")["resumed_from"] == 12
+
+
+def test_a_changed_document_tells_of_the_run_it_leaves_behind(place: Path, lines: Lines) -> None:
+    experiment = rn.load("tiny.yaml")
+    assert isinstance(experiment, rn.Experiment)
+    with Session(experiment) as session:
+        session.run(steps=7)
+
+    told = lines("run", "tiny.yaml", "--set", "run.seed=2")
+    assert told[0] == (
+        "tiny/1 stopped at step 7, of a document with run.seed 1; a new run begins; "
+        "rillnet run tiny/1 goes on with that one"
+    )
+    assert told[-1] == "next: rillnet eval tiny/2, rillnet show tiny/2"
+    assert not any("goes on" in line for line in lines("run", "tiny.yaml", "--set", "run.seed=3", "--fresh"))
+
+
+def test_an_epoch_has_means_of_all_its_steps_though_nothing_was_logged(place: Path, lines: Lines) -> None:
+    told = lines("run", "tiny.yaml", "--set", "run.log=1000 steps")
+
+    assert [line.split("  ")[1].split()[:2] for line in told if line.startswith("epoch")] == [["train", "loss"]] * 2
+
+
+def test_without_evaluation_the_means_of_the_last_epoch_are_the_metrics(place: Path, answer: Command) -> None:
+    told = answer("run", "tiny.yaml", "--set", "run.evaluate.every=never", *PLAIN)
+
+    rows = [json.loads(line) for line in Path("runs/tiny/1/metrics.jsonl").read_text().splitlines()]
+    sizes = [256] * 5 + [158]
+    losses = [row["values"]["loss"] for row in rows][6:]
+    mean = sum(loss * size for loss, size in zip(losses, sizes, strict=True)) / sum(sizes)
+    assert told["metrics_of"] == "train"
+    assert told["metrics"] == {"loss": pytest.approx(mean)}
+    assert answer("run", "tiny.yaml")["metrics_of"] == "test"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_before_the_first_step_says_that_nothing_was_saved(
+    place: Path, number: signal.Signals, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Session, "prepare", lambda session: signal.raise_signal(number))
+
+    assert main(["run", "tiny.yaml"]) == 130
+    told = capsys.readouterr().err
+    assert told == "interrupted before anything was saved; the same command begins anew\n"
+
+
+def test_a_terminated_run_has_saved(place: Path) -> None:
+    code, _, err = Process().stop(signal.SIGTERM)
+
+    run = RunDirectory.open(Path("runs/tiny/1"))
+    assert code == 130
+    assert err == f"interrupted after step {run.read_status().step} and saved; the same command goes on\n"
+    newest, _ = checkpoints.newest(run.checkpoints)
+    assert newest is not None
+    assert newest.step == run.read_status().step
 
 
 def test_a_run_that_stopped_early_says_so(place: Path, lines: Lines) -> None:

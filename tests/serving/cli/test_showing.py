@@ -109,6 +109,36 @@ def test_own_blocks_need_trust(place: Path, capsys: pytest.CaptureFixture[str]) 
     Path("own.yaml").write_text("net:\n  inputs: {x: [3]}\n  blocks: {a: {type: 'torch.nn:Tanh'}}\n")
 
     assert main(["show", "own.yaml"]) == 2
-    rule = "runs code of yours; pass --trust if you mean it (got 'torch.nn:Tanh')"
+    rule = "runs code of yours; pass --trust, or trust=True in Python, if you mean it (got 'torch.nn:Tanh')"
     assert capsys.readouterr().err == f"net/a.type: {rule}  [own.yaml:3]\n"
     assert main(["show", "own.yaml", "--trust"]) == 0
+
+
+def test_a_module_without_instances_is_noted(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("tiny.yaml").write_text("modules: {act: {blocks: {r: ReLU}}}\nnet: {inputs: {x: [3]}, blocks: {a: ReLU}}\n")
+    note = "note: modules.act: has no instance: no block is of type act  [tiny.yaml:1]"
+
+    assert main(["show", "tiny.yaml"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == note
+    assert main(["show", "tiny.yaml", "--resolved", "--json"]) == 0
+    assert capsys.readouterr().err.splitlines() == [note]
+
+
+def test_what_is_shown_resolved_has_everything_in_place(place: Path, lines: Lines) -> None:
+    Path("own.yaml").write_text(
+        "globals: {n: 2}\n"
+        "modules: {act: {parameters: [size], blocks: {fit: {type: Linear, out_features: = size * n}}}}\n"
+        "net: {inputs: {x: [3]}, blocks: {a: {type: act, size: 4}}}\n"
+    )
+
+    shown = lines("show", "own.yaml", "--resolved", "--set", "globals.n=3")
+
+    assert shown == [
+        "net:",
+        "  inputs:",
+        "    x: [3]",
+        "  blocks:",
+        "    a:",
+        "      blocks:",
+        "        fit: {type: Linear, out_features: 12}",
+    ]

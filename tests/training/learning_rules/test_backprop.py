@@ -232,3 +232,35 @@ def test_a_step_that_overflows_half_precision_is_left_out() -> None:
     rule.learn(outputs, Context(precision="fp16"))
     assert weights(net) == before
     assert rule.state_values()["scaler"]["scale"] == 32768.0
+
+
+def test_losses_of_several_frames_are_averaged_or_added_up() -> None:
+    def after(over_frames: str) -> list[float]:
+        net = line()
+        learn(net, rule_on(net, window=4, over_frames=over_frames))
+        return weights(net)
+
+    start, averaged, added = weights(line()), after("mean"), after("sum")
+    for begin, one, four in zip(start, averaged, added, strict=True):
+        assert four - begin == pytest.approx(4 * (one - begin), rel=1e-5)
+
+
+def test_a_lag_asks_for_the_delays_of_targets() -> None:
+    net = line().add("other", rn.MeanSquaredError(), source=["fit", "x", "y"]).add("size", rn.ReLU(), source="fit")
+    losses: dict[str, Any] = {"loss": ["loss", "other", "size"]}
+    assert Backprop.delays(losses, net) == {}
+    assert Backprop.delays({**losses, "lag": 2}, net) == {"*->loss#1": 2, "*->other#1": 2, "*->other#2": 2}
+    assert Backprop.delays({"lag": "auto"}, net) == {"*->loss#1": "auto"}
+
+
+@pytest.mark.parametrize("arguments", [{"lag": -1}, {"lag": True}, {"lag": "late"}, {"lag": 1, "loss": 5}])
+def test_wrong_arguments_ask_for_no_delays(arguments: dict[str, Any]) -> None:
+    assert Backprop.delays(arguments, line()) == {}
+
+
+def test_a_lag_without_a_target_is_told() -> None:
+    net = line().add("size", rn.ReLU(), source="fit")
+    with pytest.raises(RequestError) as error:
+        rule_on(net, loss="size", lag="auto")
+    rule = "needs a loss with a target: one that reads two blocks or more"
+    assert str(error.value) == f"learning/main.lag: {rule}"

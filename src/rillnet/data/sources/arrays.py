@@ -61,10 +61,10 @@ class Arrays:
         """
         files = self.files[phase]
         if isinstance(files, str):
-            tensors = _packed(self.base / files)
+            tensors = read_arrays(self.base / files)
             where = {name: f"{self.base / files}: {name}" for name in tensors}
         else:
-            tensors = {name: _single(self.base / file, name) for name, file in files.items()}
+            tensors = {name: read_array(self.base / file, name) for name, file in files.items()}
             where = {name: f"{self.base / file}: {name}" for name, file in files.items()}
         examples = ArrayExamples(tensors, self.scale, f"data.source.{phase}")
         if self.finite:
@@ -73,7 +73,16 @@ class Arrays:
         return examples
 
 
-def _single(path: Path, name: str) -> Tensor:
+def read_array(path: Path, name: str) -> Tensor:
+    """The array of a .npy file, mapped into memory.
+
+    Args:
+        path: the file.
+        name: what it holds, for messages.
+
+    Raises:
+        DataError: it is missing, damaged or no array of numbers.
+    """
     loaded = _load(path)
     if not isinstance(loaded, np.ndarray):
         loaded.close()
@@ -81,7 +90,15 @@ def _single(path: Path, name: str) -> Tensor:
     return as_tensor(loaded, f"{path}: {name}")
 
 
-def _packed(path: Path) -> dict[str, Tensor]:
+def read_arrays(path: Path) -> dict[str, Tensor]:
+    """The arrays of a .npz file, by name.
+
+    Args:
+        path: the file.
+
+    Raises:
+        DataError: it is missing, damaged or holds no arrays of numbers.
+    """
     loaded = _load(path)
     if isinstance(loaded, np.ndarray):
         raise DataError(f"{path}: must hold several arrays by name (.npz), but holds one; give files by field")

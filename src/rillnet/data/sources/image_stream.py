@@ -1,35 +1,45 @@
-"""Any source of images as a stream: each image is held for a drawn number of frames."""
+"""Any source of images as a stream: each image is held for some frames, under fresh noise."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from rillnet.data.examples import Examples
-from rillnet.data.held import Duration, HeldImages
+from rillnet.data.held import Duration, FrameNoise, HeldImages, NoiseType, durations
+from rillnet.data.inner import InnerSource
 from rillnet.data.source import Source
+from rillnet.data.transforms.transform import Range, ordered
 from rillnet.errors import Fault, RequestError
-from rillnet.registry import Family, signature_of
-from rillnet.spec import Phase, TypedSpec
+from rillnet.registry import Family
+from rillnet.spec import Phase
 
 
 class ImageStream:
-    """The examples of another source, each shown for some frames; fresh noise is a matter of `data.prepare`.
+    """The examples of another source, each shown for some frames.
 
-    Fields: those of the source, and `onset`, int64: frames since the example appeared.
+    Fields: those of the source, and `onset`, int64: frames since the example appeared; with `in_step` also `begins`,
+    truth values: whether a sequence begins with this frame.
 
     Args:
         of: the source, `{type: MNIST, root: data/mnist}`.
         duration: frames for which an example is shown, or the fewest and the most of them.
         fading: frames in which the example before fades away.
-        frames: how many frames count as an epoch.
-        evaluation_frames: how many frames an evaluation looks at.
+        noise: standard deviation of noise on floating fields, fresh in every frame of every phase; 0 is none.
+        noise_type: normal or uniform.
+        clip: lowest and highest value under noise; None leaves values as they come.
+        in_step: all streams go on to the next example in the same frame, so that streams are sequences of one example
+            and of one length. In a pass each example comes once, in a drawn order when training.
+        frames: how many frames count as an epoch; None is 500, or in step a pass over all examples.
+        evaluation_frames: how many frames an evaluation looks at; None is 100, or in step a pass.
         sources: the family that `of` is a member of; the experiment supplies it.
         base: the folder that relative paths are relative to.
         workers: processes that decode files.
+
+    Source:
+        The interfaces of statestream, and the sequences of V. Fischer et al., NeurIPS 2018, arXiv 1806.04965.
     """
 
     def __init__(
@@ -37,27 +47,26 @@ class ImageStream:
         of: str | dict[str, Any],
         duration: Duration = 6,
         fading: Annotated[int, Field(ge=0)] = 0,
-        frames: Annotated[int, Field(ge=1)] = 500,
-        evaluation_frames: Annotated[int, Field(ge=1)] = 100,
+        noise: Annotated[float, Field(ge=0)] = 0.0,
+        noise_type: NoiseType = "normal",
+        clip: Range | None = (0.0, 1.0),
+        in_step: bool = False,
+        frames: Annotated[int, Field(ge=1)] | None = None,
+        evaluation_frames: Annotated[int, Field(ge=1)] | None = None,
         *,
         sources: Family[Source] | None = None,
         base: Path | None = None,
         workers: int = 0,
     ) -> None:
-        record = TypedSpec.model_validate(of if isinstance(of, str | Mapping) else {"type": of})
-        self._record, self._sources = record, sources
-        self._supplied = {"base": base, "workers": workers, "sources": sources}
-        self._of: Source | None = None
-        if sources is not None:
-            faults = sources.check(record, "of", omit=tuple(self._supplied))
-            if faults:
-                raise RequestError(faults)
-        self.duration, self.fading = duration, fading
-        self.frames, self.evaluation_frames = frames, evaluation_frames
+        durations(duration, in_step)
+        self._of = InnerSource(of, "of", sources, base, workers)
+        self.duration, self.fading, self.in_step = duration, fading, in_step
+        self.noise = FrameNoise(noise, noise_type, ordered("clip", clip)) if noise else None
+        self.frames, self.evaluation_frames = frames, evaluation_frames or (None if in_step else 100)
 
     def phases(self) -> tuple[Phase, ...]:
         """Those of the source."""
-        return self._opened().phases()
+        return self._of.open().phases()
 
     def examples(self, phase: Phase) -> HeldImages:
         """The streams of a phase.
@@ -65,17 +74,8 @@ class ImageStream:
         Raises:
             RequestError: the source cannot be read at any position.
         """
-        examples = self._opened().examples(phase)
+        examples = self._of.open().examples(phase)
         if not isinstance(examples, Examples):
             raise RequestError(Fault("data.source.of", "must be a source whose examples can be read in any order"))
         frames = self.frames if phase == "train" else self.evaluation_frames
-        return HeldImages(examples, phase, self.duration, self.fading, frames)
-
-    def _opened(self) -> Source:
-        if self._of is None:
-            if self._sources is None:
-                raise RequestError(Fault("data.source.of", "needs the family of sources: open it through open_data"))
-            taken = signature_of(self._sources.find(self._record.type))
-            supplied = {name: value for name, value in self._supplied.items() if name in taken}
-            self._of = self._sources.build(self._record, **supplied)
-        return self._of
+        return HeldImages(examples, phase, self.duration, self.fading, frames, self.noise, self.in_step)

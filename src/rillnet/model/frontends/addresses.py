@@ -46,7 +46,7 @@ def short_for(path: Path) -> str | None:
     head, size = path[:2], len(path)
     if path == ("rollout",):
         return "default"
-    if path[:1] == ("net",) and size > 2:
+    if path[:1] in (("net",), ("modules",)) and size > 2:
         return {"blocks": "type", "share": "of"}.get(str(path[-2]))
     typed = head in (("data", "source"), ("data", "prepare"), ("data", "augment"), ("run", "extensions"))
     return "type" if typed or (size > 1 and path[0] in ("learning", "observe")) else None

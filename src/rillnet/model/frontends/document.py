@@ -10,9 +10,11 @@ from pydantic import ValidationError
 
 from rillnet.errors import Fault, Location, RequestError
 from rillnet.model.frontends.addresses import Path
+from rillnet.model.frontends.expansion import Vocabulary
 from rillnet.model.frontends.faults import faults_of
-from rillnet.model.frontends.tree import Node, path_of, place_of
+from rillnet.model.frontends.tree import Node, locating, path_of, place_of
 from rillnet.model.frontends.unfolding import unfolded_tree
+from rillnet.model.garbage import collecting_later
 from rillnet.spec import ExperimentSpec, NetSpec, Record
 
 R = TypeVar("R", bound=Record)
@@ -24,15 +26,19 @@ class Document:
     Args:
         root: its values with their places.
         files: what it was read from, its own file first.
+        vocabulary: the words of its own, for messages.
 
     Attributes:
-        values: what it says, after `extends` and overrides, with blocks that are written as sources of others on
-            their own.
+        values: what it says, after `extends` and overrides, with modules, tags and globals in place, and with blocks
+            that are written as sources of others on their own.
         files: what it was read from, its own file first.
+        notes: what is no fault but may be a mistake, such as a module without instances.
     """
 
-    def __init__(self, root: Node, files: Iterable[FilePath]) -> None:
+    def __init__(self, root: Node, files: Iterable[FilePath], vocabulary: Vocabulary = Vocabulary()) -> None:  # noqa: B008
         self._root = unfolded_tree(root)
+        self._vocabulary = vocabulary
+        self.notes = list(vocabulary.notes)
         self.files: list[FilePath] = list(files)
         self.values: dict[str, Any] = self._root.plain()
 
@@ -70,7 +76,7 @@ class Document:
             # An option of the command line has no line, and comes after all files.
             return files.get(place.file, len(files) + (place.line == 0)), place.line, place.column
 
-        return sorted(faults, key=order)
+        return sorted(map(self._vocabulary.explained, faults), key=order)
 
     def experiment(self) -> ExperimentSpec:
         """The record of an experiment.
@@ -92,14 +98,8 @@ class Document:
 
     def _record(self, model: type[R], values: Any, prefix: Path) -> R:
         try:
-            return model.model_validate(values)
+            with collecting_later():
+                return model.model_validate(values)
         except ValidationError as error:
-            faults = faults_of(error, model, values, prefix, self._nearest)
+            faults = faults_of(error, model, values, prefix, locating(self._root))
             raise RequestError(self.ordered(faults)) from None
-
-    def _nearest(self, path: Path, of_key: bool) -> Location | None:
-        for size in range(len(path), 0, -1):
-            location = place_of(self._root, path[:size], of_key)
-            if location is not None:
-                return location
-        return place_of(self._root, ())

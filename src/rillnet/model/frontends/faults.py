@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from rillnet.errors import Fault, Location, suggest
 from rillnet.model.frontends.addresses import Path, address_of
+from rillnet.model.frontends.namespaces import SECTIONS
 from rillnet.registry import rule_of
 from rillnet.spec import BlockSpec, ExperimentSpec, NestedSpec, NetSpec, Record
 
@@ -123,7 +124,9 @@ def keys_of(record: type[Record]) -> list[str]:
     records = (NestedSpec, BlockSpec) if record is BlockSpec else (record,)
     fields = {field.alias or name: None for one in records for name, field in one.model_fields.items()}
     keys = [name for name in fields if name != "arguments"]
-    return [*keys, "extends"] if record in (ExperimentSpec, NetSpec) else keys
+    if record is ExperimentSpec:
+        return [*keys, "extends", *SECTIONS]
+    return [*keys, "extends"] if record is NetSpec else [*keys, "tags"] if record is BlockSpec else keys
 
 
 def records_at(model: type[Record], path: Path) -> list[type[Record]]:

@@ -31,9 +31,10 @@ def overridden(root: Node, override: str, reading: Reading) -> Node:
         reading.faults.append(Fault("", "must be key=value, as in run.epochs=3", location=Location(file, 0)))
         return root
     path = path_from(key)
-    if path == ("extends",):
-        reading.faults.append(Fault("extends", "can be given in a document only", location=Location(file, 0)))
+    if path[0] in ("extends", "imports"):
+        reading.faults.append(Fault(str(path[0]), "can be given in a document only", location=Location(file, 0)))
         return root
+    reading.note(f"{key} {text}")
     try:
         node, faults = parse(text, file, path, numbered=False)
         reading.faults += faults

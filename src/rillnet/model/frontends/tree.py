@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from rillnet.errors import Location
@@ -53,6 +53,14 @@ class Node:
             return [node.plain() for node in self.value]
         return self.value
 
+    def without(self, *keys: str) -> Node:
+        """The same mapping without some of its keys; anything else as it is."""
+        if not self.is_mapping or not any(key in self.value for key in keys):
+            return self
+        values = {key: child for key, child in self.value.items() if key not in keys}
+        marks = {key: mark for key, mark in self.keys.items() if key not in keys}
+        return Node(values, self.mark, marks, self.replaces)
+
     def with_child(self, step: str | int, node: Node | None, mark: Mark) -> Node:
         """The same mapping or list with another value at a step; None takes a key away."""
         if isinstance(self.value, list):
@@ -64,6 +72,15 @@ class Node:
             values[step] = node
         keys = {key: place for key, place in self.keys.items() if key in values} | {str(step): mark}
         return Node(values, self.mark, keys, self.replaces)
+
+
+def node_of(value: Any, mark: Mark) -> Node:
+    """A node of plain values, all of which stand at one place."""
+    if isinstance(value, dict):
+        return Node({key: node_of(own, mark) for key, own in value.items()}, mark, dict.fromkeys(value, mark))
+    if isinstance(value, list):
+        return Node([node_of(own, mark) for own in value], mark)
+    return Node(value, mark)
 
 
 def merged(base: Node, own: Node, path: Path = ()) -> Node:
@@ -109,6 +126,25 @@ def place_of(root: Node, path: Path, of_key: bool = False) -> Location | None:
         mark = node.keys[step] if isinstance(step, str) and (collection or of_key) else child.mark
         node = child
     return Location(*mark)
+
+
+def locating(node: Node, prefix: Path = ()) -> Callable[[Path, bool], Location]:
+    """What finds the place of the value (or key) at a path, or of the nearest one that encloses it.
+
+    Args:
+        node: the value that the paths lead into.
+        prefix: its own path, with which they begin.
+    """
+
+    def locate(path: Path, of_key: bool) -> Location:
+        inner = path[len(prefix) :]
+        for size in range(len(inner), 0, -1):
+            location = place_of(node, inner[:size], of_key)
+            if location is not None:
+                return location
+        return Location(*node.mark)
+
+    return locate
 
 
 def path_of(root: Node, address: str) -> Path:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rillnet.model.frontends.addresses import Path
-from rillnet.model.frontends.tree import Mark, Node
+from rillnet.model.frontends.tree import Node, node_of
 from rillnet.wiring import SOURCE_KEYS, Through, throughs, unfold
 
 _WRITTEN_AS = {"type": "via", "from": "source"}
@@ -18,23 +17,18 @@ def unfolded_tree(root: Node) -> Node:
     Args:
         root: the values of an experiment, or of a document with a net.
     """
-    return _below(root, ("net",))
+    net = root.child("net")
+    return root if net is None or not net.is_mapping else _with(root, "net", _net(net))
 
 
-def _below(node: Node, path: Path) -> Node:
-    """The node with the blocks at a path unfolded, and those of the nets nested in it."""
-    child = node.child(path[0])
-    if child is None or not child.is_mapping:
-        return node
-    blocks = child.child("blocks")
+def _net(net: Node) -> Node:
+    """A net with its blocks unfolded, and those of the nets nested in it."""
+    blocks = net.child("blocks")
     if blocks is None or not blocks.is_mapping:
-        return node
-    inner = blocks
-    for name, block in blocks.value.items():
-        if block.is_mapping and block.child("blocks") is not None:
-            nested = _below(inner, (name,))
-            inner = nested
-    return _with(node, str(path[0]), _with(child, "blocks", _unfolded(inner)))
+        return net
+    nested = {name: _net(block) for name, block in blocks.value.items() if block.is_mapping and block.child("blocks")}
+    inner = Node({**blocks.value, **nested}, blocks.mark, blocks.keys, blocks.replaces) if nested else blocks
+    return _with(net, "blocks", _unfolded(inner))
 
 
 def _unfolded(blocks: Node) -> Node:
@@ -45,7 +39,7 @@ def _unfolded(blocks: Node) -> Node:
     if not through:
         return blocks
     values, keys = {}, {}
-    for name, value in unfold(plain).items():
+    for name, value in unfold(plain, through).items():
         if name in through:
             item = _item(blocks.value[through[name].reader], through[name])
             values[name], keys[name] = _block(value, item), item.mark
@@ -78,7 +72,7 @@ def _block(value: dict[str, Any], item: Node) -> Node:
         found = item.child(written)
         mark = item.keys.get(written, item.mark)
         same = found is not None and found.plain() == own
-        values[key] = found if same and found is not None else _node(own, mark if found is None else found.mark)
+        values[key] = found if same and found is not None else node_of(own, mark if found is None else found.mark)
         keys[key] = mark
     return Node(values, item.mark, keys)
 
@@ -91,17 +85,9 @@ def _reader(block: Node, value: Any) -> Node:
         found = block.child(key)
         if found is not None and found.plain() != value[key]:
             marks = [item.mark for item in found.value] if isinstance(found.value, list) else [found.mark]
-            names = [_node(name, mark) for name, mark in zip(value[key], marks, strict=True)]
+            names = [node_of(name, mark) for name, mark in zip(value[key], marks, strict=True)]
             return _with(block, key, Node(names, found.mark))
     return block
-
-
-def _node(value: Any, mark: Mark) -> Node:
-    if isinstance(value, dict):
-        return Node({key: _node(own, mark) for key, own in value.items()}, mark, dict.fromkeys(value, mark))
-    if isinstance(value, list):
-        return Node([_node(own, mark) for own in value], mark)
-    return Node(value, mark)
 
 
 def _with(node: Node, key: str, child: Node) -> Node:

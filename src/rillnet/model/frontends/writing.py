@@ -10,6 +10,7 @@ from typing import Any
 
 from rillnet.errors import Fault, RequestError
 from rillnet.model.frontends.addresses import Path, address_of
+from rillnet.model.frontends.expressions import as_text
 from rillnet.model.frontends.parsing import LARGEST_DEPTH
 from rillnet.model.frontends.scalars import Scalar, written
 from rillnet.spec import (
@@ -81,7 +82,7 @@ class _Writer:
                 value.encode("utf-8")
             except UnicodeEncodeError:
                 self._fail(path, "half of a surrogate pair cannot be written", value)
-            return str(value)
+            return as_text(str(value))
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, numbers.Integral):
@@ -109,6 +110,7 @@ class _Writer:
 
     def _typed(self, record: TypedSpec, own: dict[str, Any], path: Path) -> dict[str, Any]:
         fields = {name for key, field in type(record).model_fields.items() for name in (key, field.alias or key)}
+        fields |= {"tags"} if isinstance(record, BlockSpec) else set()
         for key in sorted(fields.intersection(record.arguments)):
             self._fail((*path, key), "an argument of this name cannot be written: the key means something else")
         arguments = self.plain(record.arguments, path)

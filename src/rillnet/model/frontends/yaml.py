@@ -13,12 +13,15 @@ from pydantic import ValidationError
 
 from rillnet.errors import Fault, RequestError
 from rillnet.model.frontends.document import Document
+from rillnet.model.frontends.expansion import expanded
+from rillnet.model.frontends.expressions import is_expression
 from rillnet.model.frontends.faults import faults_of
 from rillnet.model.frontends.inheritance import Reading
 from rillnet.model.frontends.overrides import overridden
 from rillnet.model.frontends.schema import schema
 from rillnet.model.frontends.tree import Node
 from rillnet.model.frontends.writing import write
+from rillnet.model.garbage import collecting_later
 from rillnet.spec import Record
 
 __all__ = ["Document", "read", "read_text", "schema", "validated", "write"]
@@ -31,7 +34,8 @@ def read(path: Path | str, overrides: Sequence[str] = ()) -> Document:
 
     `extends: base.yaml` (or a list, the last one strongest) takes over what other files say: mappings are merged,
     everything else is replaced, `null` takes a key away. `net: lenet` stands for a ready net, `net: nets/own.yaml` for
-    the net of another file, and `net: {extends: lenet, blocks: ...}` changes one.
+    the net of another file, and `net: {extends: lenet, blocks: ...}` changes one. Globals, modules, tags and imports
+    are put in place after the overrides; nothing of them is left in the document.
 
     Args:
         path: the file.
@@ -41,7 +45,8 @@ def read(path: Path | str, overrides: Sequence[str] = ()) -> Document:
         RequestError: it cannot be read, or is no document; holds every fault found.
     """
     reading = Reading()
-    return _finished(reading.file(Path(path)), overrides, reading)
+    with collecting_later():
+        return _finished(reading.file(Path(path)), overrides, reading)
 
 
 def read_text(text: str, name: str = "<text>", overrides: Sequence[str] = ()) -> Document:
@@ -63,7 +68,8 @@ def read_text(text: str, name: str = "<text>", overrides: Sequence[str] = ()) ->
         tiny.yaml:1
     """
     reading = Reading()
-    return _finished(reading.text(text, name, Path()), overrides, reading)
+    with collecting_later():
+        return _finished(reading.text(text, name, Path()), overrides, reading)
 
 
 def validated(model: type[R], values: Any) -> R:
@@ -85,7 +91,8 @@ def validated(model: type[R], values: Any) -> R:
 def _finished(root: Node, overrides: Sequence[str], reading: Reading) -> Document:
     for override in overrides:
         root = overridden(root, override, reading)
-    document = Document(root, reading.files)
+    root, vocabulary = expanded(root, reading)
+    document = Document(root, reading.files, vocabulary)
     if reading.faults:
         raise RequestError(document.ordered(reading.faults + _other_faults(document, reading)))
     return document
@@ -100,5 +107,11 @@ def _other_faults(document: Document, reading: Reading) -> list[Fault]:
     except RequestError as error:
         known = {fault.address for fault in reading.faults if fault.address}
         inside = tuple(address + separator for address in known for separator in "./")
-        return [fault for fault in error.faults if not f"{fault.address}.".startswith(inside)]
+        others = [fault for fault in error.faults if not f"{fault.address}.".startswith(inside)]
+        return [fault for fault in others if not (fault.has_value and _is_left(fault.value))]
     return []
+
+
+def _is_left(value: Any) -> bool:
+    """Whether an expression is left in a value, as it has no value: a fault that was told already."""
+    return any(map(_is_left, value)) if isinstance(value, list | tuple) else is_expression(value)

@@ -19,9 +19,12 @@ from rillnet.model.layers.activation import (
 from rillnet.model.layers.cells import ConvLSTMCell, LSTMCell, SimpleRNN
 from rillnet.model.layers.loss import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
 from rillnet.model.layers.merge import Concat, Product, Sum
-from rillnet.model.layers.metrics import Accuracy, AccuracyByDelay, Metric
+from rillnet.model.layers.metrics import Accuracy, AccuracyByDelay, ConfusionByDelay, Metric
 from rillnet.model.layers.noise import Noise
+from rillnet.model.layers.normalization import LocalResponseNorm
+from rillnet.model.layers.one_hot import OneHot
 from rillnet.model.layers.pool import Pool
+from rillnet.model.layers.responses import FirstResponses
 from rillnet.model.layers.synapse import Synapse
 
 __all__ = [
@@ -29,12 +32,15 @@ __all__ = [
     "AccuracyByDelay",
     "BinaryCrossEntropy",
     "Concat",
+    "ConfusionByDelay",
     "ConvLSTMCell",
     "CrossEntropy",
     "ErrorFunction",
     "Exponential",
+    "FirstResponses",
     "Gaussian",
     "LSTMCell",
+    "LocalResponseNorm",
     "Logarithm",
     "MeanSquaredError",
     "Metric",
@@ -42,6 +48,7 @@ __all__ = [
     "NegativeLogarithm",
     "NegativeSquare",
     "Noise",
+    "OneHot",
     "Pool",
     "Product",
     "Sign",

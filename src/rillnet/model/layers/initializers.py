@@ -30,7 +30,10 @@ def xavier(weight: Tensor, gain: float = 1.0) -> Tensor:
     """
     if weight.dim() < 2:
         raise ValueError("xavier needs a weight of at least 2 dimensions")
-    return nn.init.xavier_uniform_(weight, gain)
+    fan = (weight.shape[0] + weight.shape[1]) * math.prod(weight.shape[2:])
+    bound = math.sqrt(3.0) * (gain * math.sqrt(2.0 / fan))
+    weight.detach().uniform_(-bound, bound)
+    return weight
 
 
 def identity(weight: Tensor, scale: float = 1.0, order: str = "repeat") -> Tensor:

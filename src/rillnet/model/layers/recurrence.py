@@ -36,6 +36,8 @@ class Recurrent(Protocol):
 
 _TORCH_CELLS: tuple[type[nn.Module], ...] = (nn.RNNCell, nn.GRUCell)
 
+_TORCH_LAYERS: tuple[type[nn.Module], ...] = (nn.RNN, nn.GRU, nn.LSTM)
+
 
 def own_outputs(kind: Any, arguments: Mapping[str, Any]) -> Reads:
     """Which of its own outputs a block of this type reads one frame ago.
@@ -71,6 +73,8 @@ def sent_in_cycle(kind: Any, arguments: Mapping[str, Any], known: Sequence[Outpu
     if told is not None:
         found: Output | None = told(arguments, known)
         return found
+    if kind in _TORCH_LAYERS:
+        return _sequence_and_state(kind, arguments, known)
     return hidden_state(arguments, known) if kind in _TORCH_CELLS else None
 
 
@@ -80,3 +84,23 @@ def hidden_state(arguments: Mapping[str, Any], known: Sequence[Output]) -> Outpu
     if not isinstance(size, int):
         return None
     return Signature((size,), pick(known[0], None).dtype) if known else Signature((size,))
+
+
+def _sequence_and_state(kind: Any, arguments: Mapping[str, Any], known: Sequence[Output]) -> Output | None:
+    """What torch's layers for sequences send: the sequence of hidden states, and the state after its last element.
+
+    The state stands with the layers first and the batch second. It can be carried on to the next frame:
+    `from: [x, "lstm[1]@-1"]`.
+    """
+    size, batch_first = arguments.get("hidden_size"), arguments.get("batch_first", True)
+    if not known or not isinstance(size, int) or not batch_first:
+        return None
+    read: Signature = pick(known[0], None)
+    directions = 2 if arguments.get("bidirectional") else 1
+    layers = directions * arguments.get("num_layers", 1)
+    sent = arguments.get("proj_size") or size
+    sequence = Signature((read.shape[0], directions * sent), read.dtype)
+    hidden = Signature((layers, sent), read.dtype, batch_dim=1)
+    if kind is not nn.LSTM:
+        return (sequence, hidden)
+    return (sequence, (hidden, Signature((layers, size), read.dtype, batch_dim=1)))

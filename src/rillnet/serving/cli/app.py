@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+import rillnet
 from rillnet.serving.cli.request import carried_out_by
 
 app = typer.Typer(
@@ -21,6 +22,22 @@ app = typer.Typer(
 )
 runs = typer.Typer(help="Looks at runs, stops and removes them.", rich_markup_mode=None)
 app.add_typer(runs, name="runs")
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"rillnet {rillnet.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Runs, trains and serves neural nets that are described by experiment documents."""
+
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object; progress goes to standard error.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors only.")]
@@ -55,7 +72,7 @@ def run(
 def evaluate(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run, or the document of one.")],
     split: Annotated[str | None, typer.Option(help="test or val; test where there is such data.")] = None,
-    checkpoint: Annotated[str, typer.Option(help="newest, best, or a checkpoint's directory.")] = "newest",
+    checkpoint: Annotated[str, typer.Option(help="newest, best, a step, or a checkpoint's directory.")] = "newest",
     overrides: Overrides = None,
     root: Root = _RUNS,
     trust: Trust = False,
@@ -72,8 +89,11 @@ def predict(
     field: Annotated[str | None, typer.Option(help="The input of the net; the first that is not a label.")] = None,
     output: Annotated[str | None, typer.Option(help="The block to show; the scores that the loss reads.")] = None,
     top: Annotated[int, typer.Option(min=1, help="How many classes to show.")] = 3,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write the values there: .npz or .json.")
+    ] = None,
     resize: Annotated[bool, typer.Option("--resize", help="Scale images to the size that the net takes.")] = False,
-    checkpoint: Annotated[str, typer.Option(help="newest, best, or a checkpoint's directory.")] = "newest",
+    checkpoint: Annotated[str, typer.Option(help="newest, best, a step, or a checkpoint's directory.")] = "newest",
     root: Root = _RUNS,
     trust: Trust = False,
     json: Json = False,
@@ -107,7 +127,7 @@ def convert(
     rollout: Annotated[str, typer.Option(help="sequential or streaming.")] = "streaming",
     align: Annotated[bool, typer.Option("--align", help="Joining paths equally long: same answers, later.")] = False,
     frames: Annotated[int, typer.Option(min=1, help="How many frames to compare.")] = 16,
-    checkpoint: Annotated[str, typer.Option(help="newest, best, or a checkpoint's directory.")] = "newest",
+    checkpoint: Annotated[str, typer.Option(help="newest, best, a step, or a checkpoint's directory.")] = "newest",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the converted net's document there.")
     ] = None,
@@ -116,6 +136,21 @@ def convert(
     json: Json = False,
 ) -> None:
     """Run a trained net in another rollout, and print the largest difference."""
+
+
+@app.command("list")
+@carried_out_by("rillnet.serving.cli.listing:list_known")
+def list_known(
+    kind: Annotated[
+        str | None,
+        typer.Argument(
+            help="blocks, metrics, nets, sources, transforms, rules, optimizers, rates, extensions, data, run."
+        ),
+    ] = None,
+    name: Annotated[str | None, typer.Argument(help="A member, to see all of it.")] = None,
+    json: Json = False,
+) -> None:
+    """List what a document may name, with arguments and defaults."""
 
 
 @app.command()

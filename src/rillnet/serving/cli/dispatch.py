@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -15,7 +16,8 @@ from typing import Any
 
 import typer
 
-from rillnet.errors import Fault, RequestError, RillnetError
+from rillnet.errors import Fault, RequestError, RillnetError, suggest
+from rillnet.registry import key_elsewhere
 from rillnet.serving.cli.app import app
 from rillnet.serving.cli.request import Request
 from rillnet.serving.cli.terminal import Terminal, leave
@@ -23,6 +25,8 @@ from rillnet.serving.cli.terminal import Terminal, leave
 INTERRUPTED = 130
 FAILED = 4
 WRONG = 2
+
+_MISSING = re.compile(r"no such (?P<kind>command|option):? '?(?P<word>[\w-]+)'?")
 
 _WrongUsage: type[Exception] = typer.BadParameter.__mro__[2]
 """The base of what typer raises on a command line that it cannot read; it has no public name in all versions."""
@@ -108,6 +112,14 @@ def _usage(error: Any) -> str:
     text = (text[:1].lower() + text[1:]).replace(". Did you mean", "; did you mean")
     if text.endswith("?"):
         return text
+    missing = _MISSING.match(text)
+    if missing:
+        word = missing["word"].lstrip("-").replace("-", "_")
+        commands = [one.name or getattr(one.callback, "__name__", "") for one in app.registered_commands]
+        near = suggest(word, commands) if missing["kind"] == "command" else ""
+        elsewhere = key_elsewhere(word) if missing["kind"] == "option" else ""
+        if near or elsewhere:
+            return f"{text}; {near}" if near else f"{text}; --set {elsewhere}=... says that"
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "rillnet"
     return f"{text}; see {command} --help"

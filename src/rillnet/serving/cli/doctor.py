@@ -14,7 +14,11 @@ import rillnet
 from rillnet.serving.cli.terminal import Terminal, table
 
 _LIBRARIES = ("numpy", "pydantic", "PyYAML", "safetensors", "typer", "rich")
-_EXTRAS = {"data": {"scikit-learn": "sklearn", "pillow": "PIL"}, "observe": {"tensorboardX": "tensorboardX"}}
+_EXTRAS = {
+    "data": {"scikit-learn": "sklearn", "pillow": "PIL"},
+    "observe": {"tensorboardX": "tensorboardX"},
+    "video": {"av": "av"},
+}
 """By extra: what it installs, and how that is imported."""
 
 

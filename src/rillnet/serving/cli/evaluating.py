@@ -8,10 +8,11 @@ from typing import Any
 from rillnet.errors import Fault, RequestError, suggest
 from rillnet.serving.cli.finding import find_checkpoint, load_run, open_session
 from rillnet.serving.cli.terminal import Terminal
-from rillnet.serving.cli.wording import count_text, metrics_text
 from rillnet.spec import Phase
 from rillnet.training.evaluation import Evaluation
+from rillnet.training.tables import tables_text
 from rillnet.training.trainer import Trainer
+from rillnet.training.wording import count_text, metrics_text
 
 _SPLITS: dict[str, Phase] = {"test": "test", "val": "val"}
 
@@ -49,14 +50,17 @@ def evaluate(
     with open_session(loaded, saved) as session:
         data = session.data
         if data is None:
-            raise RequestError(Fault("data", "is required to evaluate; give the experiment a source"))
+            raise session.no_data("evaluate")
         phase = _SPLITS[split] if split else "test" if "test" in data.phases else "val"
         assert isinstance(session.trainer, Trainer)
         found: Evaluation = session.trainer.evaluation(phase)
     terminal.print(metrics_text(found.metrics))
+    for line in tables_text(found.metrics, found.tables):
+        terminal.print(line)
     terminal.print(f"{count_text(found.examples, f'{phase} example')}, {loaded.directory} at step {saved.step:,}")
     return {
         "metrics": found.metrics,
+        "tables": found.tables,
         "examples": found.examples,
         "split": phase,
         "step": saved.step,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from rillnet.errors import CheckpointError, Fault, RequestError
+from rillnet.errors import CheckpointError, Fault, RequestError, suggest
 from rillnet.model.net import Net
 from rillnet.runtime import checkpoint as checkpoints
 from rillnet.runtime.checkpoint import Checkpoint
@@ -63,12 +63,13 @@ def find_checkpoint(run: RunDirectory, which: str) -> tuple[Checkpoint, list[str
 
     Args:
         run: the run.
-        which: `newest`, `best`, or a path.
+        which: `newest`, `best`, a step, or a path.
 
     Returns:
         The checkpoint, verified; and what is damaged and was passed over on the way.
 
     Raises:
+        RequestError: it is none of these.
         CheckpointError: there is none, or the one that is meant is damaged.
     """
     if which == "best":
@@ -77,12 +78,27 @@ def find_checkpoint(run: RunDirectory, which: str) -> tuple[Checkpoint, list[str
             raise CheckpointError(f"{run}: has no best checkpoint; run.checkpoint.best names the metric to keep it by")
         return checkpoints.load(path), []
     if which != "newest":
-        return checkpoints.load(Path(which)), []
+        return checkpoints.load(_checkpoint_path(run, which)), []
     found, damaged = checkpoints.newest(run.checkpoints)
     if found is None:
         reason = "every checkpoint is damaged: " + "; ".join(damaged) if damaged else "has saved no checkpoint yet"
         raise CheckpointError(f"{run}: {reason}")
     return found, damaged
+
+
+def _checkpoint_path(run: RunDirectory, which: str) -> Path:
+    """The folder of a checkpoint that is told by its step, its name or its path."""
+    steps = {int(path.name.rpartition("-")[2]): path for path in checkpoints.saved(run.checkpoints)}
+    if which.isdecimal() and int(which) in steps:
+        return steps[int(which)]
+    named = run.checkpoints / which
+    if named.is_dir() and not Path(which).is_dir():
+        return named
+    if not Path(which).is_dir() and "/" not in which:
+        rule = "must be newest, best, a step, or a checkpoint's directory"
+        hint = suggest(which, ("newest", "best")) or f"saved are steps {', '.join(map(str, steps)) or 'none'}"
+        raise RequestError(Fault("--checkpoint", rule, which, hint=hint))
+    return Path(which)
 
 
 def open_session(run: Run, saved: Checkpoint) -> Session:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,9 @@ from rillnet.runtime.session import Session
 from rillnet.serving.cli.finding import find_checkpoint, load_run, open_session
 from rillnet.serving.cli.terminal import Terminal, table
 
+_WRITTEN = (".npz", ".json")
+_MOST_SHOWN = 16
+
 
 def predict(
     terminal: Terminal,
@@ -28,6 +32,7 @@ def predict(
     field: str | None = None,
     output: str | None = None,
     top: int = 3,
+    out: Path | None = None,
     resize: bool = False,
     checkpoint: str = "newest",
     root: Path = Path("runs"),
@@ -42,18 +47,25 @@ def predict(
         field: the input of the net that they are.
         output: the block to show; None is what a cross-entropy reads, or the last block that can be computed.
         top: how many classes to show.
+        out: where to write the values of the output, by input: `.npz` or `.json`.
         resize: scale images to the size that the net takes.
-        checkpoint: newest, best, or a path.
+        checkpoint: newest, best, a step, or a path.
         root: the directory of all runs.
         trust: whether the document may name Python code.
 
     Returns:
         For each example classes and probabilities, or the values of the output.
     """
+    if out is not None and out.suffix not in _WRITTEN:
+        raise RequestError(Fault("--out", f"must end in {' or '.join(_WRITTEN)}", str(out)))
     loaded = load_run(run, None, root, trust)
     assert loaded.directory is not None
     saved, _ = find_checkpoint(loaded.directory, checkpoint)
     with open_session(loaded, saved) as session:
+        if session.data is None and session.spec.learning:
+            terminal.say(
+                f"{loaded.directory}: its data came from Python; whatever prepared them there is not done here"
+            )
         chosen = _field(session.net, field)
         wanted = output or _default_output(session.net, chosen)
         examples = [_read(path, chosen, pick(session.net.inputs[chosen], None), resize) for path in files]
@@ -66,6 +78,9 @@ def predict(
         classes = wanted in _scores(session.net)
     result = [{"input": name, **_told(row, classes, top)} for name, row in zip(names, sent, strict=True)]
     _print(terminal, result)
+    if out is not None:
+        _write(terminal, out, names, sent)
+        result = [{key: value for key, value in one.items() if key != "values"} for one in result]
     return {"run": str(loaded.directory), "step": saved.step, "output": wanted, "predictions": result}
 
 
@@ -153,6 +168,28 @@ def _print(terminal: Terminal, result: Sequence[dict[str, Any]]) -> None:
         if "top" in one:
             text = "  ".join(f"{entry['class']} ({100 * entry['probability']:.1f} %)" for entry in one["top"])
         else:
-            text = str(one["values"])
+            text = _summary(np.asarray(one["values"]))
         shown.add_row(one["input"], text)
     terminal.print(shown)
+
+
+def _summary(values: np.ndarray[Any, Any]) -> str:
+    """A few numbers as they are; of many the shape and what they are like."""
+    if values.size <= _MOST_SHOWN:
+        return str(np.vectorize(lambda value: f"{value:.4g}")(values).tolist()).replace("'", "")
+    spread = f"mean {values.mean():.4g}, from {values.min():.4g} to {values.max():.4g}"
+    return f"shape {list(values.shape)}, {spread}; --out FILE.npz writes the values"
+
+
+def _write(terminal: Terminal, path: Path, names: Sequence[str], sent: Tensor) -> None:
+    """All values, `inputs` and `outputs` side by side."""
+    if path.suffix == ".json":
+        rows = zip(names, sent, strict=True)
+        content = [{"input": name, "shape": list(row.shape), "values": row.tolist()} for name, row in rows]
+        terminal.write_file(path, json.dumps(content) + "\n")
+        return
+    try:
+        np.savez_compressed(path, inputs=np.asarray(names), outputs=sent.numpy())
+    except OSError as error:
+        raise RequestError(f"{path}: cannot be written: {(error.strerror or str(error)).lower()}") from error
+    terminal.print(f"wrote {path}: inputs {[len(names)]}, outputs {list(sent.shape)}")

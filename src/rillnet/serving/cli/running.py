@@ -11,15 +11,25 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from rillnet.errors import RequestError
-from rillnet.runtime.rundirectory import RunDirectory
+from rillnet.errors import Interrupted, RequestError
+from rillnet.model.frontends import yaml
+from rillnet.model.summary import blocks_text
+from rillnet.runtime import checkpoint as checkpoints
+from rillnet.runtime.rundirectory import DOCUMENT, RunDirectory
 from rillnet.runtime.session import Session
 from rillnet.serving.cli.finding import load_experiment, newest_run
+from rillnet.serving.cli.runs import flat_values
 from rillnet.serving.cli.standing import describe_run
 from rillnet.serving.cli.terminal import Terminal
-from rillnet.serving.cli.watching import Watch
-from rillnet.serving.cli.wording import count_text, duration_text, metrics_text
 from rillnet.training.experiment import Experiment, Run
+from rillnet.training.tables import tables_text
+from rillnet.training.trainer import Trainer
+from rillnet.training.watching import Watch
+from rillnet.training.wording import count_text, duration_text, metrics_text
+
+_GOES_ON = "the same command goes on"
+_ANEW = "the same command begins anew"
+_MOST_CHANGES = 3
 
 
 def run(
@@ -47,9 +57,13 @@ def run(
         loaded = load_experiment(experiment, overrides, root, trust)
         if fresh and isinstance(loaded, Run):
             raise RequestError(f"--fresh: {experiment} is a run, which can only go on; give --fresh its document")
+        for note in loaded.document.notes if loaded.document is not None else ():
+            terminal.say(f"note: {note}")
         before = None if fresh else newest_run(loaded, root)
         if before is not None and before.status == "finished":
             return _already_finished(terminal, before)
+        if before is None and not fresh:
+            _tell_of_another(terminal, loaded, root)
         try:
             return _train(terminal, loaded, root, fresh)
         except RequestError as error:
@@ -58,23 +72,62 @@ def run(
 
 def _train(terminal: Terminal, experiment: Experiment, root: Path, fresh: bool) -> dict[str, Any]:
     begun = time.perf_counter()
-    with Session(experiment, root=root, resume=not fresh, say=terminal.say) as session:
+    with Session(experiment, root=root, resume=not fresh, say=terminal.say, goes_on_by=_GOES_ON) as session:
         terminal.say(header(session))
         first = session.clock.step
-        with Watch(terminal, session) as watch:
-            session.observers.append(watch)
-            metrics = session.run()
+        metrics = _run(terminal, session)
         assert session.record is not None
         directory, steps = session.record.directory, session.clock.step
-        result = {**describe_run(directory), "metrics": metrics, "resumed_from": first or None}
-        result["seconds"] = round(time.perf_counter() - begun, 3)
+        evaluated: list[str] = [phase for phase in ("val", "test") if phase in session.metrics]
+        result = {**describe_run(directory), "metrics": metrics, "metrics_of": (evaluated or ["train"])[-1]}
+        result |= {"resumed_from": first or None, "seconds": round(time.perf_counter() - begun, 3)}
         if session.choice is not None:
             result["execution"] = session.choice.as_dict()
-    evaluated = [metrics_text(session.metrics[p], f"{p} ") for p in ("val", "test") if p in session.metrics]
-    numbers = "  ".join(evaluated) or metrics_text(metrics)
+        told = [metrics_text(session.metrics[phase], f"{phase} ") for phase in evaluated]
+    numbers = "  ".join(told) or metrics_text(metrics, "train ")
     terminal.print(f"finished after {count_text(steps, 'step')} in {duration_text(result['seconds'])}: {numbers}")
+    for line in tables_text(metrics, {}):
+        terminal.print(line)
     _say_next(terminal, directory)
     return result
+
+
+def _run(terminal: Terminal, session: Session) -> dict[str, Any]:
+    """Learns under the eyes of the user."""
+    assert isinstance(session.trainer, Trainer)
+    try:
+        with Watch(terminal, session, session.trainer.extensions) as watch:
+            session.observers.append(watch)
+            return session.run(progress=False)
+    except KeyboardInterrupt:  # while it was prepared, or for the second time
+        record = session.open_record
+        saved = checkpoints.saved(record.directory.checkpoints) if record is not None else []
+        if saved:
+            step = int(saved[-1].name.rpartition("-")[2])
+            raise Interrupted(f"interrupted at once; {_GOES_ON} from step {step:,}, which is saved") from None
+        raise Interrupted(f"interrupted before anything was saved; {_ANEW}") from None
+
+
+def _tell_of_another(terminal: Terminal, experiment: Experiment, root: Path) -> None:
+    """A changed document begins a run of its own: what becomes of the one before is said in one line."""
+    other = RunDirectory.left_unfinished(root, experiment.spec.experiment)
+    if other is None or isinstance(experiment, Run):
+        return
+    step = other.read_status().step
+    changed = _changes(yaml.read(other.path / DOCUMENT).values, experiment.resolved())
+    of = f", of a document with {changed}" if changed else ""
+    terminal.say(
+        f"{other} stopped at step {step:,}{of}; a new run begins; {terminal.program} run {other} goes on with that one"
+    )
+
+
+def _changes(before: Any, now: Any) -> str:
+    """The first values in which a document differed, `run.seed 1`."""
+    old, new = flat_values(before), flat_values(now)
+    differing = [key for key in {**new, **old} if old.get(key) != new.get(key)]
+    told = [f"{key} {old[key]}" if key in old else f"no {key}" for key in differing[:_MOST_CHANGES]]
+    more = len(differing) - len(told)
+    return ", ".join(told) + (f" and {more} more differences" if more else "")
 
 
 def _already_finished(terminal: Terminal, directory: RunDirectory) -> dict[str, Any]:
@@ -94,7 +147,7 @@ def header(session: Session) -> str:
     """One line: what is trained, on what, where."""
     net, data = session.net, session.data
     size = sum(parameter.numel() for parameter in net.parameters())
-    parts = [f"{count_text(len(net.blocks), 'block')}, {count_text(size, 'parameter')}"]
+    parts = [f"{blocks_text(net)}, {count_text(size, 'parameter')}"]
     if data is not None:
         parts.append(f"{data.spec.source.type}, {count_text(session.feed.examples, 'example')}")
     parts.append(str(session.device))

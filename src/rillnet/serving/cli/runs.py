@@ -12,7 +12,7 @@ from rillnet.model.frontends import yaml
 from rillnet.runtime.rundirectory import DOCUMENT, RunDirectory
 from rillnet.serving.cli.standing import describe_fully, describe_run, print_run
 from rillnet.serving.cli.terminal import Terminal, table
-from rillnet.serving.cli.wording import metrics_text, number_text
+from rillnet.training.wording import metrics_text, number_text
 
 
 def list_runs(terminal: Terminal, name: str | None = None, root: Path = Path("runs")) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def compare_runs(terminal: Terminal, names: list[str], root: Path = Path("runs")
     if len(names) < 2:
         raise RequestError("runs compare: needs two runs or more")
     found = [RunDirectory.find(root, name) for name in names]
-    documents = [_flat(yaml.read(run.path / DOCUMENT).values) for run in found]
+    documents = [flat_values(yaml.read(run.path / DOCUMENT).values) for run in found]
     addresses = dict.fromkeys(address for document in documents for address in document)
     values = {address: [document.get(address) for document in documents] for address in addresses}
     differing = {address: listed for address, listed in values.items() if any(v != listed[0] for v in listed)}
@@ -95,11 +95,11 @@ def compare_runs(terminal: Terminal, names: list[str], root: Path = Path("runs")
     return {"runs": told, "differences": differing}
 
 
-def _flat(value: Any, address: str = "") -> dict[str, Any]:
+def flat_values(value: Any, address: str = "") -> dict[str, Any]:
     """The values of a document by address."""
     if isinstance(value, Mapping) and value:
         found: dict[str, Any] = {}
         for key, item in value.items():
-            found |= _flat(item, f"{address}.{key}" if address else str(key))
+            found |= flat_values(item, f"{address}.{key}" if address else str(key))
         return found
     return {address: value}

@@ -10,12 +10,16 @@ from rillnet.model import drawing, summary
 from rillnet.model.frontends import yaml
 from rillnet.model.frontends.yaml import Document
 from rillnet.model.net import Net
+from rillnet.registry import trusting
 from rillnet.runtime.rundirectory import DOCUMENT, RunDirectory
 from rillnet.serving.cli.standing import describe_fully, print_run
 from rillnet.serving.cli.tableau import show_tableaus
 from rillnet.serving.cli.terminal import Terminal
 from rillnet.spec import NetSpec
-from rillnet.training.experiment import find
+from rillnet.training.experiment import find, folder_of
+
+_MOST_EDGES = 50
+"""So many edges are listed; the JSON answer has all."""
 
 
 def show(
@@ -48,6 +52,7 @@ def show(
         The same as a mapping.
     """
     found = find(thing, overrides or (), root=root)
+    beside = None
     if isinstance(found, RunDirectory):
         if overrides:
             raise RequestError("--set: changes a document, and a run goes on as it began")
@@ -55,10 +60,14 @@ def show(
             told = describe_fully(found)
             print_run(terminal, told)
             return told
+        beside = Path(found.origin) if found.origin else None
         found = yaml.read(found.path / DOCUMENT)
+    for note in found.notes:
+        terminal.say(f"note: {note}")
     if resolved:
         return _show_resolved(terminal, found)
-    net = _net_of(found, trust)
+    with trusting(trust, beside or folder_of(found)):
+        net = _net_of(found, trust)
     if rollout:
         return show_tableaus(terminal, net, rollout, frames, svg)
     return _show_net(terminal, net, depth, svg)
@@ -93,7 +102,9 @@ def _show_net(terminal: Terminal, net: Net, depth: int | None, svg: Path | None)
     delayed = [edge for edge in net.edges if edge.delay]
     if delayed:
         terminal.print()
-        terminal.print("edges with a delay: " + ", ".join(f"{e.source} -> {e.target} @-{e.delay}" for e in delayed))
+        listed = [f"{edge.source} -> {edge.target} @-{edge.delay}" for edge in delayed[:_MOST_EDGES]]
+        more = [f"... {len(delayed) - len(listed):,} more"] if len(delayed) > len(listed) else []
+        terminal.print("edges with a delay: " + ", ".join([*listed, *more]))
     edges = [
         {"source": e.source, "target": e.target, "output": e.output, "delay": e.delay, "port": e.port}
         for e in net.edges

@@ -6,13 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from rillnet.errors import CheckpointError
+from rillnet.model.frontends import yaml
 from rillnet.runtime import checkpoint as checkpoints
 from rillnet.runtime.execution import Choice
 from rillnet.runtime.journal import Journal
 from rillnet.runtime.metricslog import MetricsLog, Row
 from rillnet.runtime.rundirectory import DOCUMENT, RunDirectory
 from rillnet.serving.cli.terminal import Terminal, table
-from rillnet.serving.cli.wording import metrics_text, size_text
+from rillnet.training.wording import metrics_text, size_text
 
 _ROWS = 8
 
@@ -41,6 +42,7 @@ def describe_fully(directory: RunDirectory) -> dict[str, Any]:
     return {
         **describe_run(directory),
         "document": str(directory.path / DOCUMENT),
+        "data_from_python": yaml.read(directory.path / DOCUMENT).values.get("data") is None,
         "started": status.started or None,
         "updated": status.updated or None,
         "checkpoints": [_describe_checkpoint(directory, path) for path in checkpoints.saved(directory.checkpoints)],
@@ -66,6 +68,8 @@ def print_run(terminal: Terminal, told: dict[str, Any]) -> None:
     if told["metrics"]:
         facts.add_row("metrics", metrics_text(told["metrics"]))
     facts.add_row("document", told["document"])
+    if told["data_from_python"]:
+        facts.add_row("data", "none, or handed in from Python: it is evaluated and gone on with only from there")
     if told["execution"] is not None:
         facts.add_row("execution", str(Choice.from_dict(told["execution"])).removeprefix("execution: "))
     if told["updated"]:

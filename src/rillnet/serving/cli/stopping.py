@@ -14,7 +14,7 @@ from rillnet.runtime.rundirectory import RunDirectory
 from rillnet.runtime.status import is_alive
 from rillnet.serving.cli.standing import describe_run
 from rillnet.serving.cli.terminal import Terminal
-from rillnet.serving.cli.wording import count_text
+from rillnet.training.wording import count_text
 
 _POLL_S = 0.05
 

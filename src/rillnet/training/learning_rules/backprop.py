@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
@@ -11,6 +11,8 @@ from torch import Tensor
 
 from rillnet.errors import Fault, RequestError, suggest
 from rillnet.model.net import Net
+from rillnet.runtime.masks import FRAMES
+from rillnet.runtime.windows import Memory
 from rillnet.training.clipping import build_clip, check_clip
 from rillnet.training.optimizer_state import laid_out_as
 from rillnet.training.optimizers import Implementation, Optimizer, check_factors, check_optimizer
@@ -19,6 +21,9 @@ from rillnet.training.selection import no_match, select
 from rillnet.types import LearningContext
 
 _GRADIENT = "#gradient"
+
+Lag = Annotated[int, Field(ge=0)] | Literal["auto"]
+"""Frames, or that they are taken from the rollout."""
 
 
 class Backprop:
@@ -35,6 +40,11 @@ class Backprop:
         accumulate: over how many steps gradients are averaged before the parameters change.
         window: how many frames one step looks back over (truncated back-propagation through time).
         every: after how many new frames it steps; `window` if left out, so that windows do not overlap.
+        over_frames: whether the losses of the new frames are averaged or added up; of a loss with a mask what it marks,
+            added up over the frames and averaged over the streams.
+        lag: by how many frames the losses read their targets later, all that they read but the first; `auto` takes it
+            from the rollout, so that each target meets the first response of the prediction.
+        memory: `low` computes the frames of a window again on the way back, rather than keeping all they computed.
         implementation: how the optimiser's step is executed.
         address: where it stands in a document, for messages.
 
@@ -60,6 +70,9 @@ class Backprop:
         accumulate: Annotated[int, Field(ge=1)] = 1,
         window: Annotated[int, Field(ge=1)] = 1,
         every: Annotated[int, Field(ge=1)] | None = None,
+        over_frames: Literal["mean", "sum"] = "mean",
+        lag: Lag | None = None,
+        memory: Memory = "high",
         implementation: Implementation | None = None,
         address: str = "learning/main",
     ) -> None:
@@ -82,6 +95,9 @@ class Backprop:
         self.clip = build_clip(clip, f"{address}.clip")
         self.accumulate = accumulate
         self.window, self.every = window, window if every is None else every
+        self.over_frames, self.memory, self.lag = over_frames, memory, lag
+        if lag is not None and not self.delays({"loss": self.weights, "lag": lag}, net):
+            raise RequestError(Fault(f"{address}.lag", "needs a loss with a target: one that reads two blocks or more"))
         self.pending = 0
         self._is_gathered = False
         self._scaler: torch.amp.GradScaler | None = None
@@ -106,6 +122,29 @@ class Backprop:
         if isinstance(every, int) and isinstance(window, int) and every > window:
             faults.append(Fault(f"{address}.every", f"must be at most the window, {window}", every))
         return faults + check_factors(arguments.get("factors"), f"{address}.factors")
+
+    @classmethod
+    def delays(cls, arguments: Mapping[str, Any], net: Net) -> dict[str, int | str]:
+        """The delays that its arguments ask of a rollout, by edge: those of the targets of its losses.
+
+        Args:
+            arguments: what a record gives.
+            net: the net.
+
+        Example:
+            >>> import rillnet as rn
+            >>> net = rn.Net("line", inputs={"x": (1,), "y": (1,)})
+            >>> _ = net.add("fit", rn.Linear(out_features=1)).add("loss", rn.MeanSquaredError(), source=["fit", "y"])
+            >>> Backprop.delays({"lag": "auto"}, net)
+            {'*->loss#1': 'auto'}
+        """
+        lag, loss = arguments.get("lag"), arguments.get("loss", "loss")
+        listed = [loss] if isinstance(loss, str) else loss if isinstance(loss, list | tuple | Mapping) else []
+        # what is wrong with these is told with the other faults of the record
+        losses = [name for name in listed if isinstance(name, str) and name in net.blocks]
+        if lag is None or not (lag == "auto" or (type(lag) is int and lag >= 0)):
+            return {}
+        return {f"*->{name}#{port}": lag for name in losses for port in range(1, len(net.blocks[name].sources))}
 
     def gather(self, outputs: Mapping[str, Any], context: LearningContext, keep_graph: bool) -> None:
         """Goes back from the losses, and adds to the gradients gathered so far.
@@ -157,6 +196,9 @@ class Backprop:
 
     def _total(self, outputs: Mapping[str, Any]) -> Tensor:
         parts = [outputs[name] if weight == 1 else outputs[name] * weight for name, weight in self.weights.items()]
+        if self.over_frames == "sum":
+            frames = [outputs.get(name + FRAMES, self.every) for name in self.weights]
+            parts = [part * count for part, count in zip(parts, frames, strict=True)]
         total: Tensor = parts[0]
         for part in parts[1:]:
             total = total + part
@@ -171,6 +213,10 @@ class Backprop:
     def rates(self) -> dict[str, float]:
         """The rates of the last step, by part of the net."""
         return self.optimizer.rates()
+
+    def hold_rate(self, value: float | None, part: str | None = None) -> None:
+        """Holds the rate at a value, whatever its curve says; None gives it back."""
+        self.optimizer.hold_rate(value, part)
 
     def state_tensors(self) -> dict[str, Tensor]:
         """The optimisers' state, and the gradients gathered so far."""

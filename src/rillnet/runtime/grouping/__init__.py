@@ -1,0 +1,1 @@
+"""Grouping: isomorphic blocks stacked and computed at once."""

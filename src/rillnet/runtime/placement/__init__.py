@@ -1,0 +1,1 @@
+"""Which process computes what: plans, exchanges, and the net of one process."""

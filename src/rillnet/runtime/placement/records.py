@@ -1,0 +1,78 @@
+"""What a document says of a placement."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from rillnet.spec import Record
+
+Count = Annotated[int, Field(ge=1)]
+Kind = Literal["batch", "feature", "space", "none"]
+
+
+class BlockPlacement(Record):
+    """Where a block is computed.
+
+    Args:
+        partition: what is split over the processes: the examples of the batch, the features (channels) of the
+            output, the rows of images; `none` computes all of it everywhere.
+        partition_dim: Apache SINGA's word for it: 0 for batch, 1 for feature, -1 for none.
+        location: the one process that computes the block.
+    """
+
+    partition: Kind | None = None
+    partition_dim: Literal[-1, 0, 1] | None = None
+    location: Annotated[int, Field(ge=0)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_word(cls, given: Any) -> Any:
+        return {"partition": given} if isinstance(given, str) else given
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> BlockPlacement:
+        given = [name for name in ("partition", "partition_dim", "location") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"{given[0]} and {given[1]} must not stand side by side")
+        return self
+
+    @property
+    def kind(self) -> str | None:
+        """What is split, in whichever words it was said."""
+        if self.partition_dim is not None:
+            return {0: "batch", 1: "feature", -1: "none"}[self.partition_dim]
+        return self.partition
+
+
+class PlacementSpec(Record):
+    """Which process holds which slice of which block.
+
+    Args:
+        processes: how many there are; the product of the mesh if left out.
+        mesh: sizes of the axes that processes are arranged on, by name. What splits features or rows goes along the
+            axis `model` where there is one, and the batch along all others.
+        default: for blocks that no pattern below matches.
+        blocks: by name or glob; the first that matches holds.
+    """
+
+    processes: Count | None = None
+    mesh: dict[str, Count] = Field(default_factory=dict)
+    default: BlockPlacement = Field(default_factory=lambda: BlockPlacement(partition="batch"))
+    blocks: dict[str, BlockPlacement] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _sizes_agree(self) -> PlacementSpec:
+        product = math.prod(self.mesh.values())
+        if self.mesh and self.processes is not None and product != self.processes:
+            sizes = " x ".join(str(size) for size in self.mesh.values())
+            raise ValueError(f"the mesh holds {sizes} = {product} processes, and processes says {self.processes}")
+        return self
+
+    @property
+    def axes(self) -> Mapping[str, int]:
+        """The mesh, one axis where none is given."""
+        return self.mesh or {"all": self.processes or 1}

@@ -1,0 +1,10 @@
+"""The family of extensions that documents may name under `run.extensions`."""
+
+from __future__ import annotations
+
+from rillnet.registry import Family
+from rillnet.training.extensions import Extension
+from rillnet.training.responses import AccuracyPerResponse
+
+EXTENSIONS: Family[Extension] = Family("extension", {"AccuracyPerResponse": AccuracyPerResponse})
+"""Extensions by name; further ones by import path, subclasses of `Extension`."""

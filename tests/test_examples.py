@@ -102,7 +102,7 @@ def responses(name: str, folder: Path, data_root: Path) -> tuple[Responses, Resp
         ("03_mnist_hybrid", [2, 3, 4], [3, 5, 7]),
     ],
 )
-def test_streaming_answers_earlier_and_sequential_no_worse_answer_by_answer(
+def test_streaming_answers_earlier_and_sequential_answer_by_answer_no_worse(
     tmp_path: Path, data_root: Path, name: str, streaming_steps: list[int], sequential_steps: list[int]
 ) -> None:
     streaming, sequential = responses(name, tmp_path, data_root)
@@ -110,10 +110,11 @@ def test_streaming_answers_earlier_and_sequential_no_worse_answer_by_answer(
     assert streaming.update_steps[:3] == streaming_steps
     assert sequential.update_steps[:3] == sequential_steps
     assert min(streaming.accuracy[-1], sequential.accuracy[-1]) >= TARGETS[name]
-    # the same answer, counted from the first: a frame's image through all layers, against what has arrived of it
-    for own, other in zip(streaming.accuracy[:8], sequential.accuracy[:8], strict=True):
+    # answer by answer, sequential has seen as much or more; but two paths of unlike length show two frames at once
+    compared = 1 if name == "03_mnist_skip" else 8
+    for own, other in zip(streaming.accuracy[:compared], sequential.accuracy[:compared], strict=True):
         assert other >= own - 0.05
-    if name in ("03_mnist_recskip", "03_mnist_hybrid"):  # with a memory, who has seen more knows better
+    if name != "03_mnist_baseline":  # which forgets every frame; the others know more at the same update step
         at = dict(zip(streaming.update_steps, streaming.accuracy, strict=True))
         ahead = [at[s] - a for s, a in zip(sequential.update_steps, sequential.accuracy, strict=True) if s in at]
         assert len(ahead) >= 3

@@ -157,7 +157,7 @@ def test_rollouts() -> None:
     assert RolloutSpec.model_validate(2).default == 2
     assert RolloutSpec.model_validate({"delays": {"a->b": 2}}).default == "sequential"
     assert rules(RolloutSpec, None) == [
-        ": Value error, must be sequential, streaming, or a mapping with default, delays and align"
+        ": Value error, must be sequential, streaming, sampling, or a mapping with default, delays and align"
     ]
 
 

@@ -134,6 +134,22 @@ class RunError(RillnetError):
     exit_code = 4
 
 
+class UpdateError(RunError):
+    """A learning rule's change of a parameter holds NaN or infinity; it was not applied.
+
+    Args:
+        rule: the rule's address.
+        parameter: the parameter's address.
+        step: frames learned from before the one in which it happened.
+        details: what else is known.
+    """
+
+    def __init__(self, rule: str, parameter: str, step: int, details: str = "") -> None:
+        told = f"{rule}: its change of {parameter} holds NaN or infinity in frame {step + 1}"
+        super().__init__(f"{told}{details}")
+        self.rule, self.parameter, self.step = rule, parameter, step
+
+
 class Interrupted(RillnetError):
     """The run was interrupted by the user; it has saved and can go on."""
 

@@ -329,12 +329,12 @@ class RolloutSpec(Record):
     """A rollout: a policy by name, or delays edge by edge on top of one.
 
     Args:
-        default: `sequential`, `streaming`, or the delay of every edge that `delays` does not name.
+        default: `sequential`, `streaming`, `sampling`, or the delay of every edge that `delays` does not name.
         delays: frames by edge, `{"a->b": 2}`; `auto` is as many as the first source of b takes longer than a.
         align: lengthen the shorter of two joining paths until they are equally long.
     """
 
-    default: Literal["sequential", "streaming"] | Natural = "sequential"
+    default: Literal["sequential", "streaming", "sampling"] | Natural = "sequential"
     delays: dict[str, Natural | Literal["auto"]] = Field(default_factory=dict)
     align: Flag = False
 
@@ -344,7 +344,7 @@ class RolloutSpec(Record):
         if isinstance(value, str | int):
             return {"default": value}
         if not isinstance(value, Mapping | cls):
-            raise ValueError("must be sequential, streaming, or a mapping with default, delays and align")
+            raise ValueError("must be sequential, streaming, sampling, or a mapping with default, delays and align")
         return value
 
 

@@ -8,16 +8,21 @@ from typing import Any, Protocol, runtime_checkable
 from torch import Tensor
 
 
+BEGINS = "#begins"
+"""What stands beside what the blocks of a frame sent: which streams began anew in it, or one true value for all."""
+
+
 @runtime_checkable
 class LearningRule(Protocol):
     """Whatever changes parameters. Any number of rules may be attached to one net.
 
     A rule names the outputs it reads, is shown them after every frame of the train phase, and keeps
     whatever it must remember between frames in its state, so that a run can stop and go on exactly.
+    Rules act in the order in which they are named.
     """
 
     reads: tuple[str, ...]
-    """Names of the blocks whose outputs it needs."""
+    """Names of the blocks and inputs it needs: `hidden`, `lstm[1]`, or `hidden@-1` for the frame before."""
 
     def learn(self, outputs: Mapping[str, Any], context: LearningContext) -> dict[str, Tensor]:
         """Changes parameters after a frame.
@@ -45,15 +50,43 @@ class LearningRule(Protocol):
 
 @runtime_checkable
 class GradientRule(LearningRule, Protocol):
-    """A rule that goes back through the frame's graph, which a change of parameters by another rule would spoil."""
+    """A rule that looks at a frame before any rule changes parameters.
+
+    It may go back through the frame's graph, which a change would spoil; one that does not says `uses_graph = False`.
+    """
 
     def gather(self, outputs: Mapping[str, Any], context: LearningContext, keep_graph: bool) -> None:
-        """Computes gradients, before any rule changes parameters; `learn` then uses them.
+        """Computes gradients or changes, before any rule changes parameters; `learn` then uses them.
 
         Args:
             outputs: what the blocks sent, by name.
             context: where the run is.
             keep_graph: whether another rule goes back through the same graph.
+        """
+
+
+@runtime_checkable
+class AttachedRule(LearningRule, Protocol):
+    """A rule that asks how late blocks read before it says what it reads."""
+
+    def attach(self, rollout: Any) -> None:
+        """Takes what it needs of the rollout.
+
+        Args:
+            rollout: the delay of every edge, a `rillnet.Rollout`.
+        """
+
+
+@runtime_checkable
+class TryingRule(LearningRule, Protocol):
+    """A rule that computes the frame again with other parameters, and needs no gradients."""
+
+    def attempt(self, again: Callable[[], Mapping[str, Any]], context: LearningContext) -> None:
+        """Tries; when it returns, the parameters are what they were.
+
+        Args:
+            again: computes the frame from the same inputs, state and draws with the parameters as they are then.
+            context: where the run is.
         """
 
 

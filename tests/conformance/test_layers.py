@@ -62,7 +62,12 @@ ROWS: list[Row] = [
 ]
 OF_TORCH = {"RNNCell", "GRUCell"}
 
-NO_GRADIENT = {"Accuracy": "a count", "AccuracyByDelay": "counts", "ConfusionByDelay": "counts", "FirstResponses": "reads whole numbers"}
+NO_GRADIENT = {
+    "Accuracy": "a count",
+    "AccuracyByDelay": "counts",
+    "ConfusionByDelay": "counts",
+    "FirstResponses": "reads whole numbers",
+}
 ALWAYS_FLOAT32 = dict.fromkeys(NO_GRADIENT, "what counts, whatever the type of the scores")
 NO_GRADIENT["OneHot"] = "reads class numbers"
 

@@ -380,7 +380,7 @@ def test_frames_follow_from_seed_stream_and_number_alone(data: Data, request: py
     frames = data.examples("train")
     assert isinstance(frames, Frames)
     if opener in ("stream_in_step", "generator", "sequences"):
-        pytest.skip("what a stream shows depends on how many there are: they share the images, one generator, or the sequences")
+        pytest.skip("what a stream shows depends on how many there are, as they share images, sequences, one generator")
     for number in (0, 5, 1000):
         few, many = (frames.frame(number, streams, 3) for streams in (3, 21))
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 import rillnet as rn
-from rillnet.runtime.fields import as_inputs, check_fields
+from rillnet.runtime.fields import as_inputs, check_fields, check_sequences
 
 KINDS = {"image": ((1, 6, 6), torch.float32), "label": ((), torch.int64)}
 
@@ -46,3 +47,23 @@ def test_what_is_handed_in_becomes_tensors_of_the_nets_types() -> None:
         "label": torch.int64,
     }
     assert as_inputs(net(), given, double=True)["image"].dtype == torch.float64
+
+
+@pytest.mark.parametrize(
+    ("inputs", "reset", "has_state", "addresses"),
+    [
+        (("x", "mask"), "begins", True, []),
+        (("x", "ends"), "begins", True, []),
+        (("x", "mask"), None, False, []),
+        (("x",), "begins", True, ["net.inputs"]),
+        (("x",), None, True, ["net.inputs", "run.reset"]),
+    ],
+)
+def test_sequences_ask_for_a_mask_and_a_reset(
+    inputs: tuple[str, ...], reset: str | None, has_state: bool, addresses: list[str]
+) -> None:
+    net = rn.Net("n", inputs=dict.fromkeys(inputs, (1,)))
+    sent = dict.fromkeys(("x", "begins", "ends", "mask"), ((), torch.bool))
+
+    assert [fault.address for fault in check_sequences(net, sent, reset, has_state)] == addresses
+    assert check_sequences(net, {"x": ((), torch.bool)}, None, True) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 import rillnet as rn
-from rillnet.runtime.masks import find_masked, mean_of_frames
+from rillnet.runtime.masks import FRAMES, counted_frames, find_masked, mean_of_frames
 
 
 def masked_net() -> rn.Net:
@@ -52,3 +52,15 @@ def test_a_window_with_nothing_marked_has_no_loss() -> None:
     frame = {"loss": torch.tensor(0.0), "loss#target": torch.zeros(2, dtype=torch.int64), "loss#mask": nothing}
 
     assert mean_of_frames([frame, frame], masked)["loss"].item() == 0
+
+
+def test_frames_are_counted_by_how_much_of_them_is_marked() -> None:
+    masked = find_masked(rn.Rollout.sequential(masked_net()))
+    label = torch.tensor([0, 1, 2, -100])  # of which three can count
+    masks = [[True] * 4, [False] * 4, [True, True, False, True]]
+    frames = [{"loss#target": label, "loss#mask": torch.tensor(mask)} for mask in masks]
+
+    found = counted_frames(frames, masked)
+
+    assert list(found) == ["loss" + FRAMES]
+    torch.testing.assert_close(found["loss" + FRAMES], torch.tensor(1 + 0 + 2 / 3))

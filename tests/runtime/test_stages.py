@@ -53,6 +53,14 @@ def test_a_chain_with_delays_is_no_cycle() -> None:
     assert stages(net, rn.Rollout.streaming(net)) == [(False, ["a", "b"])]
 
 
+def test_large_maps_go_frame_by_frame_as_one_frame_is_work_enough() -> None:
+    net = rn.Net("n", inputs={"x": (1, 32, 32)}, seed=1)
+    net.add("large", rn.Conv2d(out_channels=5, kernel_size=1), source="x")
+    net.add("small", rn.Conv2d(out_channels=4, kernel_size=2, stride=2))
+
+    assert stages(net) == [(True, ["large"]), (False, ["small"])]
+
+
 @pytest.mark.parametrize(
     ("kind", "settings", "how"),
     [

@@ -12,7 +12,7 @@ import rillnet as rn
 from rillnet.errors import RequestError
 from rillnet.model.layers.metrics import Metric
 from rillnet.runtime.session import Session
-from rillnet.training.evaluation import check_phase
+from rillnet.training.evaluation import _frames_unreached, check_phase
 from rillnet.training.trainer import Trainer
 from tests.training.small_experiments import (
     data,
@@ -195,3 +195,12 @@ def test_faults_of_a_phase() -> None:
     assert check_phase(None, ("train", "val")) == []
     assert check_phase("test", ("train", "test")) == []
     assert [fault.address for fault in check_phase("middle", ("test",), "run.evaluate.phase")] == ["run.evaluate.phase"]
+
+
+@pytest.mark.parametrize(("default", "skipped"), [("sequential", 0), ("streaming", 2)])
+def test_the_first_frames_of_a_stream_count_once_an_input_has_reached_the_loss(default: str, skipped: int) -> None:
+    net = rn.Net("deep", {"x": (3,), "y": (2,)}, seed=1)
+    net.add("a", rn.Linear(out_features=4), source="x").add("b", rn.Linear(out_features=2))
+    net.add("loss", rn.MeanSquaredError(), source=["b", "y"])
+
+    assert _frames_unreached(rn.Rollout(net, default=default), ["b", "x"]) == skipped

@@ -33,7 +33,7 @@ class Rollout:
         net: the net.
         delays: frames by edge, `{"conv1->*": 1}`; exact names win over patterns, later ones over earlier ones. With
             `auto` an edge has as many as what its block reads first takes longer from the inputs, the shortest way.
-        default: `sequential`, `streaming`, or the delay of all other edges.
+        default: `sequential`, `streaming`, `sampling`, or the delay of all other edges.
         align: lengthen the shorter of two joining paths until they are equally long.
 
     Attributes:
@@ -103,6 +103,15 @@ class Rollout:
                 sequential net, D frames later. Needs a net without cycles.
         """
         return cls(net, default="streaming", align=align)
+
+    @classmethod
+    def sampling(cls, net: Structure) -> Rollout:
+        """No delay but those of the net, said of an energy model: a frame is a Gibbs step, and a stream is a chain.
+
+        Of two blocks of units that read each other, one reads what the other sent a frame ago (`from: hidden@-1`), and
+        the other reads this frame: all are drawn in turn, each from the newest values of its neighbours.
+        """
+        return cls(net, default="sampling")
 
     @classmethod
     def from_spec(cls, net: Structure, spec: RolloutSpec, lags: Mapping[str, int | str] | None = None) -> Rollout:
@@ -364,13 +373,13 @@ def count_valid_patterns(net: Structure) -> int:
 
 
 def _policy(flat: FlatNet, default: Any) -> Callable[[Edge], int]:
-    if default == "sequential":
+    if default in ("sequential", "sampling"):
         return lambda edge: 0
     if default == "streaming":
         return lambda edge: int(flat.blocks[edge.target].has_weights)
     if isinstance(default, bool) or not isinstance(default, int) or default < 0:
-        rule = "must be sequential, streaming or a whole number of frames, 0 or more"
-        hint = suggest(default, POLICIES) if isinstance(default, str) else ""
+        rule = "must be sequential, streaming, sampling or a whole number of frames, 0 or more"
+        hint = suggest(default, [*POLICIES, "sampling"]) if isinstance(default, str) else ""
         raise RequestError(Fault("rollout.default", rule, default, hint=hint))
     return lambda edge: int(default)
 

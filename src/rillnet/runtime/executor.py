@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,21 +17,33 @@ import torch
 from torch import Tensor
 
 from rillnet.errors import Fault, RequestError
+from rillnet.model.flat import FlatSource
 from rillnet.model.layers.metrics import Metric
 from rillnet.model.net import Net, Outputs
 from rillnet.model.rollout import Rollout
 from rillnet.random import derive
 from rillnet.runtime.hoisting import WindowProgram
 from rillnet.runtime.masks import Masked, counted_frames, find_masked, mean_of_frames
+from rillnet.runtime.placement.executing import Executing
+from rillnet.runtime.placement.placed import STREAMS, Placement
+from rillnet.runtime.placement.program import TOKEN
 from rillnet.runtime.program import Program
 from rillnet.runtime.state import State, detach_state
 from rillnet.runtime.windows import Window
 from rillnet.spec import ExecutionSpec, Phase
-from rillnet.types import GradientRule, LearningContext, LearningRule, WindowedRule
+from rillnet.types import (
+    BEGINS,
+    AttachedRule,
+    GradientRule,
+    LearningContext,
+    LearningRule,
+    TryingRule,
+    WindowedRule,
+)
 
 _WINDOW = "window/"
-_BEGINS = "#begins"
-"""What stands beside the inputs of a frame: which streams begin anew in it, or one true value for all of them."""
+_BEGINS = BEGINS
+_READ = re.compile(r"(?P<block>[^\[@]+)(?P<places>(\[\d+\])*)(@-(?P<delay>\d+))?")
 
 _AUTOCAST: dict[str, torch.dtype] = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -82,6 +95,7 @@ class Executor:
         seed: draws dropout and noise, by block and frame.
         reset: the field that says which streams begin anew, from a state of zeros: where it is true, or where it is 0
             if it counts frames. None if all go on for ever.
+        placement: what this process has of the net, where it is one of several.
     """
 
     def __init__(
@@ -94,20 +108,30 @@ class Executor:
         precision: str = "fp32",
         seed: int = 0,
         reset: str | None = None,
+        placement: Placement | None = None,
     ) -> None:
         self.net, self.rollout, self.rules = net, rollout, dict(rules)
         self.execution, self.precision, self.seed, self.reset = execution, precision, seed, reset
         self.device = next((p.device for p in net.parameters()), net.device)
+        self.placement = placement
         self.state: State | None = None
-        self._programs: dict[tuple[str, tuple[str, ...]], Program] = {}
+        self.streams: int | None = None
+        self._programs: dict[tuple[str, tuple[str, ...]], Program | Executing] = {}
+        for rule in self.rules.values():
+            if isinstance(rule, AttachedRule):
+                rule.attach(rollout)
         self.window = _window_of(self.rules)
         self._adds_up = any(getattr(rule, "over_frames", "mean") == "sum" for rule in self.rules.values())
         gathering = [rule for rule in self.rules.values() if isinstance(rule, GradientRule)]
         self._gathering = gathering if len(self.rules) > 1 else []
+        self._trying = [rule for rule in self.rules.values() if isinstance(rule, TryingRule)]
+        self._needs_graph = any(getattr(rule, "uses_graph", True) for rule in self.rules.values())
 
-    def program(self, phase: Phase, outputs: Sequence[str]) -> Program:
+    def program(self, phase: Phase, outputs: Sequence[str]) -> Program | Executing:
         """The frame function that computes these outputs in a phase; made once."""
         key = (phase, tuple(outputs))
+        if key not in self._programs and self.placement is not None:
+            self._programs[key] = self.placement.program(outputs, phase)
         if key not in self._programs:
             compiled = "on" if self.execution.compile else "off"
             group = self.execution.group or "auto"
@@ -117,9 +141,11 @@ class Executor:
         return self._programs[key]
 
     @functools.cached_property
-    def _training(self) -> Program:
+    def _training(self) -> Program | Executing:
         """What a training frame computes: what the rules read, and metrics that are not left out of it."""
-        read = [name for rule in self.rules.values() for name in rule.reads]
+        named = dict.fromkeys(name for rule in self.rules.values() for name in rule.reads)
+        parts = {name: found for name in named if (found := _part_read(name)) is not None}
+        read = [name for name in named if name not in parts]
         flat = self.rollout.flat
         watched = [
             name
@@ -127,15 +153,25 @@ class Executor:
             if isinstance(flat.module(name), Metric) and "train" not in block.exclude
         ]
         wanted = tuple(dict.fromkeys([*read, *watched]))
-        if self.window is None or not self._masked:
+        also = dict(parts)
+        if self.window is not None and self.placement is None:
+            also |= {key: source for masked in self._masked.values() for key, source in masked.sources.items()}
+        if not also:
             return self.program("train", wanted)
-        compiled = "on" if self.execution.compile else "off"
-        also = {key: source for masked in self._masked.values() for key, source in masked.sources.items()}
-        return Program(self.net, self.rollout, outputs=wanted, phase="train", compile=compiled, also=also)
+        if self.placement is not None:
+            rule = f"reads {next(iter(also))}, which is not there where a net is placed in several processes"
+            raise RequestError(Fault("learning", rule))
+        compiled, group = "on" if self.execution.compile else "off", self.execution.group or "auto"
+        for source in parts.values():
+            flat.sent_by(source.block)
+        return Program(
+            self.net, self.rollout, outputs=wanted, phase="train", compile=compiled, group=group, also=also
+        )
 
     @functools.cached_property
     def _windowed(self) -> WindowProgram:
         """The training frames of a window."""
+        assert isinstance(self._training, Program)
         return WindowProgram(self._training)
 
     @functools.cached_property
@@ -146,7 +182,8 @@ class Executor:
     @property
     def report(self) -> dict[str, str]:
         """For each block of a training frame that has run, how it is computed."""
-        return self._training.report if self.window is None else self._windowed.report
+        is_framewise = self.window is None or self.placement is not None
+        return self._training.report if is_framewise else self._windowed.report
 
     def learn(self, fields: Mapping[str, Tensor], context: LearningContext) -> dict[str, Tensor]:
         """One training frame, after which every rule has learned.
@@ -170,7 +207,9 @@ class Executor:
                 self.window.add(context.step, placed)
                 if not self.window.is_due:
                     return {}
-                frames, state = self.window.compute(self._frame, carried, self.net, self._in_a_row)
+                frames, state = self.window.compute(
+                    self._frame, carried, self.net, None if self.placement is not None else self._in_a_row
+                )
                 outputs = mean_of_frames(frames, self._masked)
             self.state = detach_state(state)
             scalars = {
@@ -180,16 +219,28 @@ class Executor:
             }
             if self._adds_up and self.window is not None:
                 outputs.update(counted_frames(frames, self._masked))
+            if _BEGINS in placed:
+                outputs[_BEGINS] = placed[_BEGINS]
             for number, gathering in enumerate(self._gathering, start=1):
-                gathering.gather(outputs, context, keep_graph=number < len(self._gathering))
+                later = self._gathering[number:]
+                gathering.gather(outputs, context, keep_graph=any(getattr(one, "uses_graph", True) for one in later))
+            if self._trying:
+                again = functools.partial(self._again, placed, carried, context.step)
+                for trying in self._trying:
+                    trying.attempt(again, context)
             for rule in self.rules.values():
                 scalars.update(rule.learn(outputs, context))
         return scalars
 
+    @torch.no_grad()
+    def _again(self, placed: Mapping[str, Tensor], state: State, step: int) -> Outputs:
+        """The same frame with the parameters of now; nothing else comes of it."""
+        return self._frame(placed, state, step)[0]
+
     def _frame(self, placed: Mapping[str, Tensor], state: State, step: int) -> tuple[Outputs, State]:
-        """One training frame, with the graph that gradients flow back through."""
+        """One training frame, with the graph that gradients flow back through if a rule uses it."""
         self._seed_frame(step)
-        with self._autocast():
+        with self._autocast(), torch.set_grad_enabled(self._needs_graph and torch.is_grad_enabled()):
             state = self._begun(self._training, placed, state)
             inputs = {name: tensor for name, tensor in placed.items() if name != _BEGINS}
             return self._training(inputs, state, frame_seed=self._block_seed(step))
@@ -267,7 +318,7 @@ class Executor:
                 return {_BEGINS: mask_N.new_ones(())}
         return {_BEGINS: mask_N.to(self.device, non_blocking=True)}
 
-    def _begun(self, program: Program, fields: Mapping[str, Tensor], state: State) -> State:
+    def _begun(self, program: Program | Executing, fields: Mapping[str, Tensor], state: State) -> State:
         """The state before a frame, at zero for the streams that begin with it."""
         begins = fields.get(_BEGINS)
         if begins is None:
@@ -288,23 +339,32 @@ class Executor:
             placed[name] = tensor
         return placed
 
-    def _carried(self, program: Program, fields: Mapping[str, Tensor]) -> State:
+    def _carried(self, program: Program | Executing, fields: Mapping[str, Tensor]) -> State:
         """The state that the last frame left, or zeros where the number of streams has changed."""
         batch = _streams(fields)
-        if self.state is None or not program.has_streams(self.state, batch):
+        # the parts of a process may have one size for several numbers of streams, which is therefore counted
+        fits = self.streams == batch if isinstance(program, Executing) else self._has_streams(program, batch)
+        self.streams = batch
+        if self.state is None or not fits:
             self.state = program.initial_state(batch)
             if self.window is not None:
                 self.window.clear()
         return self.state
 
+    def _has_streams(self, program: Program, batch: int) -> bool:
+        return self.state is not None and program.has_streams(self.state, batch)
+
     def state_tensors(self) -> State:
         """What the next frame depends on besides the net: the state, and the frames of a window."""
         window = self.window.tensors() if self.window is not None else {}
-        return {**(self.state or {}), **{_WINDOW + name: tensor for name, tensor in window.items()}}
+        kept = {**(self.state or {}), **{_WINDOW + name: tensor for name, tensor in window.items()}}
+        return {name: tensor for name, tensor in kept.items() if not name.endswith(TOKEN)}
 
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Sets what `state_tensors` gave."""
         placed = {name: tensor.to(self.device) for name, tensor in tensors.items()}
+        if STREAMS in placed:
+            self.streams = int(placed.pop(STREAMS))
         self.state = {name: tensor for name, tensor in placed.items() if not name.startswith(_WINDOW)}
         if self.window is not None:
             kept = {name.removeprefix(_WINDOW): t for name, t in placed.items() if name.startswith(_WINDOW)}
@@ -330,13 +390,23 @@ def _streams(fields: Mapping[str, Tensor]) -> int:
     return next((tensor.shape[0] for tensor in fields.values() if tensor.dim()), 1)
 
 
+def _part_read(name: str) -> FlatSource | None:
+    """What a rule reads that is not the whole of what a block sends in this frame."""
+    found = _READ.fullmatch(name)
+    if found is None or not (found["places"] or found["delay"]):
+        return None
+    places = tuple(int(place) for place in re.findall(r"\d+", found["places"]))
+    return FlatSource(found["block"], places, int(found["delay"] or 0))
+
+
 def _window_of(rules: Mapping[str, LearningRule]) -> Window | None:
     """The window that the rules look back over, or None where each learns from one frame."""
     windowed = [rule for rule in rules.values() if isinstance(rule, WindowedRule)]
     asked = {(rule.window, rule.every) for rule in windowed} - {(1, 1)}
     if not asked:
         return None
-    if len(asked) > 1 or (len(rules) > 1 and any(not isinstance(rule, WindowedRule) for rule in rules.values())):
+    others = any(not isinstance(rule, WindowedRule) for rule in rules.values())
+    if len(asked) > 1 or (others and any(every > 1 for _, every in asked)):
         raise RequestError(Fault("learning", "rules must have one window and one every, as they share its frames"))
     is_low = any(getattr(rule, "memory", "high") == "low" for rule in windowed)
     return Window(*asked.pop(), memory="low" if is_low else "high")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from rillnet.model.flat import FlatSource
-from rillnet.model.layers.loss import Loss
+from rillnet.model.layers.loss import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
 from rillnet.model.layers.metrics import Accuracy
 from rillnet.model.net import Outputs
 from rillnet.model.rollout import Rollout
@@ -28,7 +28,7 @@ class Masked:
         sources: its target and its mask, by the names that frames send them under.
     """
 
-    block: Loss | Accuracy
+    block: CrossEntropy | MeanSquaredError | BinaryCrossEntropy | Accuracy
     sources: dict[str, FlatSource]
 
 
@@ -41,7 +41,7 @@ def find_masked(rollout: Rollout) -> dict[str, Masked]:
     found = {}
     for name in rollout.flat.blocks:
         block, sources = rollout.flat.module(name), rollout.sources(name)
-        if isinstance(block, Loss | Accuracy) and len(sources) > 2:
+        if isinstance(block, CrossEntropy | MeanSquaredError | BinaryCrossEntropy | Accuracy) and len(sources) > 2:
             found[name] = Masked(block, {f"{name}#target": sources[1], f"{name}#mask": sources[2]})
     return found
 

@@ -36,12 +36,14 @@ _NUMBER = re.compile(r"[1-9][0-9]*")
 _WAIT = 60.0  # seconds for another process that makes or removes a run
 _PATIENCE = 2.0  # seconds for a killed process to be gone entirely
 _WITHOUT_EFFECT = (("run", "log"),)  # keys of a document that change what is said, not what is computed
+_WHERE = "placement"  # changes where it is computed
 
 
 def fingerprint(document: Mapping[str, Any]) -> str:
     """What a resolved document computes, as 64 hexadecimal digits; equal documents resume each other's runs.
 
-    The order of keys counts, as blocks read the block before them. How often progress is logged does not.
+    The order of keys counts, as blocks read the block before them. How often progress is logged does not, nor
+    on how many processes it is computed.
 
     Args:
         document: mappings, lists, text, numbers, truth values and nulls.
@@ -50,7 +52,7 @@ def fingerprint(document: Mapping[str, Any]) -> str:
         >>> fingerprint({"run": {"seed": 1, "log": "50 steps"}}) == fingerprint({"run": {"seed": 1}})
         True
     """
-    kept = dict(document)
+    kept = {name: value for name, value in document.items() if name != _WHERE}
     for section, key in _WITHOUT_EFFECT:
         if isinstance(kept.get(section), Mapping):
             kept[section] = {name: value for name, value in kept[section].items() if name != key}

@@ -22,10 +22,12 @@ from rillnet.runtime.checkpoint import Checkpoint
 from rillnet.runtime.clock import Clock
 from rillnet.runtime.execution import Choice, choices_file, choose, copied, plain, unmeasured
 from rillnet.runtime.executor import Context, Executor, find_device, lay_out
+from rillnet.runtime.following import Followed
 from rillnet.runtime.fields import as_inputs, check_fields, check_reset, check_sequences
 from rillnet.runtime.health import check_parameters, kept_by
 from rillnet.runtime.matching import Match
 from rillnet.runtime.parts import Assembly
+from rillnet.runtime.placement.placed import Placement, check_not_alone
 from rillnet.runtime.plan import available_in
 from rillnet.runtime.record import Record
 from rillnet.runtime.starting import find_parameters
@@ -85,6 +87,9 @@ class Session:
         if run.precision == "fp64":
             self.net.double()
         self.rollout = experiment.build_rollout(self.net)
+        self.placement = Placement.of(self.net, self.rollout, self.spec.placement)
+        if self.placement is not None and not self.placement.processes.is_first:
+            self.say = lambda text: None  # the first process speaks for all
         self.data = experiment.open_data()
         self.clock = Clock()
         self.scalars: dict[str, Tensor] = {}
@@ -150,8 +155,20 @@ class Session:
     def record(self) -> Record | None:
         """The run directory, open for writing; None for a session that leaves no trace."""
         if self._record is None and self._wants_record:
-            self._record = self.experiment.make_record(self.root)
+            self._record = self._shared_record(lambda: self.experiment.make_record(self.root))
         return self._record
+
+    def _shared_record(self, find: Callable[[], Record | None]) -> Record | None:
+        """A record that one process of several writes, and the others follow."""
+        placement = self.placement
+        if placement is None:
+            return find()
+        record: Record | None = placement.first_makes(find)
+        path = placement.processes.told(None if record is None else str(record.directory.path.resolve()))
+        if path is None:
+            return None
+        placement.watch(Path(path))
+        return record if record is not None else Followed(Path(path))
 
     @property
     def open_record(self) -> Record | None:
@@ -170,7 +187,8 @@ class Session:
     def prepare(self) -> None:
         """Decides how the net is executed, by measuring where that pays, if it was not decided yet."""
         if self.choice is None:
-            self.choice = self._remembered_choice() or self._choose()
+            remembered = self._remembered_choice() if self.placement is None else None
+            self.choice = remembered or self._choose()
             self._executor = None  # one that has only been looked at with is made anew
             self.say(str(self.choice))
             for lag in self.rollout.lags:
@@ -182,9 +200,20 @@ class Session:
         rules = self.experiment.build_rules(lay_out(net, execution), execution.optimizer)
         rollout = self.rollout if net is self.net else self.experiment.build_rollout(net)
         run = self.spec.run
-        return Executor(
-            net, rollout, rules, execution=execution, precision=run.precision, seed=run.seed, reset=run.reset
+        placement = self.placement if net is self.net else None
+        executor = Executor(
+            net,
+            rollout,
+            rules,
+            execution=execution,
+            precision=run.precision,
+            seed=run.seed,
+            reset=run.reset,
+            placement=placement,
         )
+        if placement is not None:
+            placement.share(rules)
+        return executor
 
     def _asked(self) -> ExecutionSpec:
         execution = self.spec.run.execution
@@ -203,7 +232,7 @@ class Session:
 
     def _choose(self) -> Choice:
         given = self._unmeasured()
-        if given.reason == "asked for" or self.data is None or not self.spec.learning or self.total_steps is None:
+        if self.placement is not None or given.reason == "asked for" or self.data is None or not self.spec.learning or self.total_steps is None:
             return given
 
         def scratch(execution: ExecutionSpec) -> Executor:
@@ -261,6 +290,7 @@ class Session:
             The metrics of the last evaluation, by name; of what is not evaluated (and of everything, where there
             are no data to evaluate on) the means over the training examples of the last epoch.
         """
+        check_not_alone(self.spec.placement)
         return self.trainer.run(epochs=epochs, steps=steps, frames=frames, progress=progress)
 
     def evaluate(self, phase: Phase | None = None) -> dict[str, float]:
@@ -286,6 +316,8 @@ class Session:
         context = Context(clock.step, clock.epoch, self.total_steps, clock.batches, executor.precision)
         self.scalars = executor.learn(batch.fields, context)
         clock.step += 1
+        if self.placement is not None:
+            self.placement.heartbeat.step = clock.step
         clock.frame += 1
         clock.examples += batch.size
         clock.epochs_done, clock.batch = feed.epoch, feed.batch
@@ -390,7 +422,8 @@ class Session:
             The checkpoint's directory.
         """
         self.trainer.before_saving()
-        check_parameters(self.net.parameters_by_address(), self.clock.step, kept_by(self._record))
+        if self.placement is None:
+            check_parameters(self.net.parameters_by_address(), self.clock.step, kept_by(self._record))
         if self._went_back:
             self._leave_what_is_later()
         record = self.record
@@ -413,16 +446,38 @@ class Session:
             state = self._executor.state_tensors()
             if state:
                 tensors["state"] = dict(state)
+        if self.placement is not None:
+            tensors = self._gathered(self.placement, tensors, values)
         path = record.save(self.clock, tensors, values, best=best or self.is_best, keep=self.spec.run.checkpoint.keep)
         self.is_best = False
         return path
 
+    def _gathered(
+        self, placement: Placement, tensors: Mapping[str, Mapping[str, Tensor]], values: dict[str, Any]
+    ) -> dict[str, dict[str, Tensor]]:
+        """What all processes have to save, whole, in the first one."""
+        whole = {
+            group: placement.whole_state(members, self.executor.streams or 1)
+            if group == "state"
+            else placement.whole(members)
+            for group, members in tensors.items()
+            if group != "learning"
+        }
+        if "learning" in tensors:
+            whole["learning"] = placement.whole_of_rules(tensors["learning"])
+            values["rules"] = placement.merged_values(self.executor.rules, values["rules"])
+        values["processes"] = placement.processes.count
+        known = self.net.parameters_by_address()
+        parameters = {address: whole["parameters"][address] for address in known if address in whole["parameters"]}
+        placement.first_makes(lambda: check_parameters(parameters, self.clock.step, kept_by(self._record)))
+        return whole
+
     def go_on(self) -> None:
         """Opens the run to be gone on with, if there is one, and returns to its newest complete checkpoint."""
-        self._record = self.experiment.find_record(self.root)
+        self._record = self._shared_record(lambda: self.experiment.find_record(self.root))
         if self._record is None:
             return
-        found, damaged = checkpoints.newest(self._record.directory.checkpoints)
+        found, damaged = self._newest(self._record.directory.checkpoints)
         for text in damaged:
             self.say(f"{text}; going back to the checkpoint before")
         if found is not None:
@@ -433,6 +488,27 @@ class Session:
             raise CheckpointError(f"{self._record.directory}: every checkpoint is damaged; --fresh starts anew")
         self._record.truncate_after(self.clock.step)
         self._went_back = False
+
+    def _newest(self, folder: Path) -> tuple[Checkpoint | None, list[str]]:
+        """The newest checkpoint that is not damaged, the same in all processes."""
+        if self.placement is None:
+            return checkpoints.newest(folder)
+        found, damaged = self.placement.first_makes(lambda: checkpoints.newest(folder)) or (None, [])
+        path = self.placement.processes.told(None if found is None else str(found.path.resolve()))
+        if found is None and path is not None:
+            found = checkpoints.load(Path(path))
+        return found, self.placement.processes.told(damaged)
+
+    def any_asks(self, asked: bool) -> bool:
+        """Whether any process of the run asks for a stop, where all can stop: no gradients are half gathered.
+
+        Args:
+            asked: whether this one does.
+        """
+        if self.placement is None:
+            return asked
+        is_asked = self.placement.processes.any_asks(asked)
+        return is_asked and not any(getattr(rule, "pending", 0) for rule in self.rules.values())
 
     def _leave_what_is_later(self) -> None:
         """From a checkpoint that was gone back to, the run takes another way: what came after it counts no more."""
@@ -449,13 +525,15 @@ class Session:
         Raises:
             CheckpointError: it is of another net or another experiment.
         """
-        values = saved.values
+        values, here = saved.values, 1
+        if self.placement is not None:
+            saved, here = self.placement.parts(saved), self.placement.processes.count
         match = checkpoints.match_by_name(saved, self.net.state_by_address())
         if not match.complete:
             raise CheckpointError(f"{saved.path}: does not fit the net: {match}")
         self._begin_anew()
         self._went_back = self._record is not None
-        if "execution" in values:
+        if "execution" in values and values.get("processes", 1) == here:
             self.choice = Choice.from_dict(values["execution"])
         # data from Python are not there when a run is looked at from elsewhere
         if self.data is not None and ("feed" in values or self._feed is not None):
@@ -476,7 +554,10 @@ class Session:
         Returns:
             What was loaded and what was not; prints as a report.
         """
-        return checkpoints.match_by_name(find_parameters(source, self.root), self.net.state_by_address())
+        saved = find_parameters(source, self.root)
+        if self.placement is not None:
+            saved = self.placement.parts(saved)
+        return checkpoints.match_by_name(saved, self.net.state_by_address())
 
     def _begin_anew(self) -> None:
         """Forgets everything that a checkpoint may not say."""
@@ -500,6 +581,8 @@ class Session:
         """Ends helper processes and lets go of the run directory; saved state stays."""
         if self.data is not None:
             self.data.close()
+        if self.placement is not None:
+            self.placement.heartbeat.close()
         if self._record is not None:
             self._record.close()
             self._record = None

@@ -8,6 +8,7 @@ sequences.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -29,6 +30,14 @@ How = Literal["frames", "whole", "loss", "sequence"]
 
 _LOSSES: tuple[type[Loss], ...] = (CrossEntropy, MeanSquaredError, BinaryCrossEntropy)
 _SEQUENCES: tuple[type[nn.Module], ...] = (SimpleRNN, LSTMCell, nn.RNNCell, nn.GRUCell)
+
+
+LARGEST_MAP = 4096
+"""Maps of more numbers for each example are computed frame by frame.
+
+One frame of them keeps a processor busy; a window of them falls out of its caches and needs the memory of all
+its frames at once.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +207,9 @@ class _Kinds:
     def _whole(self, turn: Turn) -> How:
         sent = self.signatures.get(turn.result)
         sends_batches = sent is not None and all(_is_stackable(one) for _, one in outputs_of(sent))
-        return "whole" if sends_batches and is_per_example(turn.module) else "frames"
+        if sent is None or not sends_batches or any(_is_large_map(one) for _, one in outputs_of(sent)):
+            return "frames"
+        return "whole" if is_per_example(turn.module) else "frames"
 
     def _is_sequence(self, turn: Turn) -> bool:
         """Whether a cell reads one thing besides its own last state, and nobody asks for more than what it sends."""
@@ -247,6 +258,10 @@ class _Kinds:
 def _is_stackable(output: Output | None) -> bool:
     """Whether frames of it can lie end to end in the batch."""
     return isinstance(output, Signature) and output.batched and output.batch_dim == 0
+
+
+def _is_large_map(signature: Signature) -> bool:
+    return len(signature.shape) > 1 and math.prod(signature.shape) > LARGEST_MAP
 
 
 def _shape(output: Output | None) -> tuple[int, ...]:

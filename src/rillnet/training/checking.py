@@ -8,7 +8,9 @@ from typing import Any
 from rillnet.errors import Fault, RequestError, suggest
 from rillnet.model.flat import flatten
 from rillnet.model.net import Net
+from rillnet.model.rollout import Rollout
 from rillnet.registry import UNTRUSTED
+from rillnet.runtime.placement.placed import plan_of, processes_of
 from rillnet.spec import ExperimentSpec, RunSpec, TypedSpec
 from rillnet.training.evaluation import PHASES, watched_blocks
 from rillnet.training.extension_family import EXTENSIONS
@@ -57,6 +59,29 @@ def check_with_net(spec: ExperimentSpec, net: Net) -> list[Fault]:
         faults += _changed_twice(changed, owners, address)
         owners |= dict.fromkeys(changed, address)
     return faults + _check_metrics(spec.run, net)
+
+
+def check_placement(spec: ExperimentSpec, rollout: Rollout) -> list[Fault]:
+    """Why a net cannot be placed as an experiment says; nothing if it can.
+
+    Args:
+        spec: the record.
+        rollout: of its net; on the meta device nothing is allocated.
+    """
+    if not spec.placement:
+        return []
+    try:
+        plan = plan_of(rollout, spec.placement, processes_of(spec.placement))
+    except RequestError as error:
+        return error.faults
+    faults = []
+    if plan.mesh.processes > 1 and spec.run.precision == "fp16":
+        hint = "take bf16, which needs no scaling of gradients"
+        faults.append(Fault("run.precision", "cannot be fp16 on several processes", hint=hint))
+    for name, rule in spec.learning.items():
+        if plan.mesh.processes > 1 and rule.arguments.get("memory") == "low":
+            faults.append(Fault(f"learning/{name}.memory", "cannot be low on several processes", hint="leave it out"))
+    return faults
 
 
 def _changed_twice(changed: Iterable[str], owners: Mapping[str, str], address: str) -> list[Fault]:
@@ -109,8 +134,6 @@ def _check_extension(spec: TypedSpec, address: str, trust: bool) -> list[Fault]:
 def _unsupported(spec: ExperimentSpec) -> list[Fault]:
     """What a document may say but this version does not do: told, never passed over."""
     faults = []
-    if spec.placement and spec.placement != {"processes": 1}:
-        faults.append(Fault("placement", "is not supported by this version, which runs a net in one process"))
     if spec.observe:
         faults.append(Fault("observe", "is not supported by this version, which records metrics"))
     return faults

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated
 
 import torch
@@ -41,17 +41,24 @@ class Clip:
         self.value = value
         self.norm_type = norm_type
 
-    def __call__(self, parameters: Iterable[Tensor]) -> Tensor | None:
+    def __call__(
+        self, parameters: Iterable[Tensor], norm_of: Callable[[Iterable[Tensor], float], Tensor] | None = None
+    ) -> Tensor | None:
         """Limits the gradients in place, without waiting for the device.
 
         Args:
             parameters: whose gradients.
+            norm_of: their norm with those of other processes, of this type; None where there are no others.
 
         Returns:
             The norm before, a 0-d tensor, when clipped by norm.
         """
         clipped = [parameter for parameter in parameters if parameter.grad is not None]
         foreach = True if all(p.device.type in _FOREACH_DEVICES for p in clipped) else None
+        if self.norm is not None and norm_of is not None:
+            norm = norm_of(clipped, self.norm_type)
+            torch.nn.utils.clip_grads_with_norm_(clipped, self.norm, norm, foreach=foreach)
+            return norm
         if self.norm is not None:
             return torch.nn.utils.clip_grad_norm_(clipped, self.norm, self.norm_type, foreach=foreach)
         if self.value is not None and clipped:

@@ -24,7 +24,7 @@ from rillnet.runtime.record import Record
 from rillnet.runtime.rundirectory import RunDirectory, fingerprint
 from rillnet.runtime.session import Session
 from rillnet.spec import DataSpec, ExperimentSpec, NetSpec, RolloutSpec, RunSpec, TypedSpec
-from rillnet.training.checking import check_record, check_with_net
+from rillnet.training.checking import check_placement, check_record, check_with_net
 from rillnet.training.extension_family import EXTENSIONS
 from rillnet.training.extensions import Evaluate, Extension, Log, Save
 from rillnet.training.learning_rules import RULES
@@ -155,7 +155,8 @@ class Experiment:
         faults += check_record(self.spec, blocks, self.trust)
         if net is not None:
             try:
-                faults += self.build_rollout(net).check() or check_with_net(self.spec, net)
+                rollout = self.build_rollout(net)
+                faults += rollout.check() or [*check_with_net(self.spec, net), *check_placement(self.spec, rollout)]
             except RequestError as error:
                 faults += error.faults
         return faults
@@ -194,6 +195,19 @@ class Experiment:
         except RequestError as error:
             faults = [replace(fault, address=askers.get(fault.address, fault.address)) for fault in error.faults]
             raise RequestError(faults) from error
+
+    def place(self, placement: Mapping[str, Any]) -> None:
+        """Takes another placement, which changes where the net is computed and not what.
+
+        Raises:
+            RequestError: the net cannot be placed so; holds every fault.
+        """
+        before = self.spec
+        self.spec = before.model_copy(update={"placement": dict(placement)})
+        faults = self.check()
+        if faults:
+            self.spec = before
+            raise self.located(RequestError(faults))
 
     def open_data(self) -> Data | None:
         """Where examples come from, or None."""

@@ -6,7 +6,7 @@ A tensor of state is named by its parameter and itself, `net/conv1/weight#exp_av
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,13 @@ _HOST_NAMES = ("step", "mu_product")
 
 _VARYING = ("Adafactor",)
 """Optimisers whose state has other names for matrices than for vectors."""
+
+
+ELEMENTWISE = (
+    *("SGD", "Momentum", "Nesterov", "Adagrad", "Adadelta", "RMSprop", "Rprop", "Adam", "AdamW", "Adamax", "NAdam"),
+    *("RAdam", "ASGD"),
+)
+"""Optimisers that change each number of a parameter by itself."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +98,21 @@ def values_of(part: PartState) -> dict[str, Any]:
         "without": without if names else [],
         "numbers": numbers,
     }
+
+
+def merged_values(values: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What `values_of` gives in several processes, as one process with all parameters would give it.
+
+    Args:
+        values: of each process; a parameter has state where the process has a part of it.
+    """
+    names = sorted({name for one in values for name in one["state"]})
+    stateful = [one for one in values if one["state"]]
+    without = [address for address in stateful[0]["without"]] if stateful else []
+    for one in stateful[1:]:
+        without = [address for address in without if address in one["without"]]
+    numbers = {key: number for one in reversed(values) for key, number in one["numbers"].items()}
+    return {**values[0], "state": names, "without": without, "numbers": numbers}
 
 
 def _hyperparameters(group: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,15 @@ from rillnet.training.optimizer_family import (
     check_optimizer,
     read_parts,
 )
-from rillnet.training.optimizer_state import PartState, load_into, problems_of, tensors_of, values_of
+from rillnet.training.optimizer_state import (
+    ELEMENTWISE,
+    PartState,
+    load_into,
+    merged_values,
+    problems_of,
+    tensors_of,
+    values_of,
+)
 from rillnet.training.rates import Progress, Rate
 from rillnet.training.regularization import add_l1, limit_norms
 from rillnet.training.selection import divide, no_match, select
@@ -252,6 +260,25 @@ class Optimizer:
         """The rest of the state, for JSON: hyperparameters of every part, and which state there is."""
         kept = [{"base": part.base, "rate": part.rate, "held": part.held} for part in self._parts]
         return {"parts": [own | values_of(part.state) for own, part in zip(kept, self._parts, strict=True)]}
+
+    @property
+    def is_elementwise(self) -> bool:
+        """Whether each number of a parameter changes by itself, so that a part of it can be changed alone."""
+        return all(part.spec.spec.type in ELEMENTWISE for part in self._parts)
+
+    @property
+    def limits_filters(self) -> bool:
+        """Whether the norm of each filter has a limit."""
+        return any(part.spec.max_norm is not None for part in self._parts)
+
+    def merged_values(self, values: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """The `state_values` of several processes, each with a part of the net, as one process has them.
+
+        Args:
+            values: of every process, this kind of optimizer in all of them.
+        """
+        parts = zip(*(one["parts"] for one in values), strict=True)
+        return {"parts": [merged_values(list(part)) for part in parts]}
 
     def load_state(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
         """Goes on exactly where `state_tensors` and `state_values` were taken.

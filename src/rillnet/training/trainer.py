@@ -21,6 +21,7 @@ from rillnet.spec import Phase
 from rillnet.training.averaging import MovingAverage
 from rillnet.training.evaluation import Evaluation, evaluate
 from rillnet.training.extensions import Evaluate, Extension
+from rillnet.training.triggers import Elapsed
 from rillnet.training.watching import watched
 
 _AVERAGE = "average"
@@ -79,6 +80,8 @@ class Trainer:
             self._begin()
             with watched(session, self.extensions, progress), threads(session.executor.execution.threads):
                 self._learn_until(end)
+                if session.placement is not None:
+                    session.placement.processes.settle()
         except Interrupted:
             raise
         except BaseException as error:
@@ -92,7 +95,7 @@ class Trainer:
             while session.clock.step < end and self.stop_reason is None:
                 before = session.clock.copy()
                 self._step(before)
-                if self._interrupted:
+                if session.any_asks(self._interrupted):
                     self._save_interrupted()
             self._finish()
             if self._interrupted:
@@ -110,12 +113,20 @@ class Trainer:
             self.average.update(session.clock.step)
         for extension in self.extensions:
             extension.observe(session, scalars)
-            if extension.trigger.due(before, session.clock):
+            if self._is_due(extension, before):
                 extension(session)
         if session.is_best and session.record is not None:
             session.checkpoint()
         for observer in session.observers:
             observer(session)
+
+    def _is_due(self, extension: Extension, before: Clock) -> bool:
+        """Whether an extension is due; of several processes, whose clocks on the wall differ, the first one says so."""
+        session = self.session
+        due = extension.trigger.due(before, session.clock)
+        if session.placement is not None and isinstance(extension.trigger, Elapsed):
+            return bool(session.placement.processes.told(due))
+        return due
 
     def _end(self, epochs: int | None, steps: int | None) -> int:
         """The step at which to stop."""

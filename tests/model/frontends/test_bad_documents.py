@@ -125,7 +125,7 @@ TABLE: list[tuple[str, list[str]]] = [
     (
         NET + "rollout: streeming\n",
         [
-            "rollout: must be 'sequential' or 'streaming', or a whole number (got 'streeming'); "
+            "rollout: must be 'sequential', 'streaming' or 'sampling', or a whole number (got 'streeming'); "
             "did you mean 'streaming'?  [x.yaml:2]"
         ],
     ),
@@ -136,7 +136,7 @@ TABLE: list[tuple[str, list[str]]] = [
     (NET + "rollout: {align: yes}\n", ["rollout.align: must be true or false (got 'yes')  [x.yaml:2]"]),
     (
         NET + "rollout:\n",
-        ["rollout: must be sequential, streaming, or a mapping with default, delays and align (got None)  [x.yaml:2]"],
+        ["rollout: must be sequential, streaming, sampling, or a mapping with default, delays and align (got None)  [x.yaml:2]"],
     ),
     # Data.
     (NET + "data: {batch_size: 64}\n", ["data.source: is required  [x.yaml:2]"]),

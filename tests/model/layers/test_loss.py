@@ -78,3 +78,46 @@ def test_a_loss_must_define_its_total() -> None:
 
     with pytest.raises(TypeError, match="Incomplete must define total"):
         Incomplete().statistics(SCORES)
+
+
+MASKS = [torch.tensor([1, 0, 1, 1, 0, 0, 1], dtype=torch.bool), torch.tensor([0.5, 0, 1, 2, 0, 0, 1])]
+
+
+@pytest.mark.parametrize(("loss", "inputs"), CASES)
+@pytest.mark.parametrize("mask", MASKS, ids=["truth values", "weights"])
+def test_a_mask_leaves_out_what_it_does_not_mark(loss: Loss, inputs: tuple[Tensor, ...], mask: Tensor) -> None:
+    scores, target = inputs
+    spoilt = scores.where(mask.view(-1, *[1] * (scores.dim() - 1)) != 0, torch.inf)
+    rows = [row for row, count in enumerate((2 * mask.float()).int().tolist()) for _ in range(count)]
+
+    torch.testing.assert_close(loss(spoilt, target, mask), loss(scores[rows], target[rows]))
+    statistics = loss.statistics(scores, target, mask)
+    torch.testing.assert_close(loss.value(statistics), loss(scores, target, mask))
+
+
+@pytest.mark.parametrize(("loss", "inputs"), CASES)
+def test_losses_of_frames_end_to_end_are_those_of_each(loss: Loss, inputs: tuple[Tensor, ...]) -> None:
+    first, target = (x[:6] for x in inputs)
+
+    found = loss.of_frames(3, loss.terms(first, target), target)
+
+    torch.testing.assert_close(
+        found, torch.stack([loss(first[n : n + 2], target[n : n + 2]) for n in (0, 2, 4)]), equal_nan=True
+    )
+
+
+def test_where_nothing_is_marked_the_loss_is_zero() -> None:
+    scores = SCORES.clone().requires_grad_()
+
+    loss = CrossEntropy()(scores, LABELS, torch.zeros(7))
+    loss.backward()
+
+    assert loss.item() == 0
+    assert scores.grad is not None
+    assert not scores.grad.any()
+
+
+def test_a_mask_has_one_number_per_example_or_part() -> None:
+    with pytest.raises(ValueError, match=r"a mask must be \[7\] or the first of these sizes, not \[5\]"):
+        CrossEntropy()(SCORES, LABELS, torch.ones(5))
+    assert CrossEntropy()(PIXEL_SCORES, PIXEL_LABELS, torch.ones(7, 2)).item() > 0

@@ -103,3 +103,11 @@ def test_confusion_of_delays_that_did_not_occur() -> None:
     assert metric.table(none)["best_delay"] is None
     assert metric.value(none).isnan()
     assert repr(metric) == "ConfusionByDelay(delays=2)"
+
+
+def test_accuracy_is_of_what_a_mask_marks() -> None:
+    scores, label = torch.tensor([[0.0, 1.0], [1.0, 0.0], [1.0, 0.0]]), torch.tensor([1, 1, 0])
+    mask = torch.tensor([True, True, False])
+
+    assert Accuracy()(scores, label, mask).item() == 0.5
+    assert Accuracy().statistics(scores, label, mask).tolist() == [1, 2]

@@ -17,6 +17,8 @@ from rillnet.model.layers.activation import (
     SwitchSign,
 )
 from rillnet.model.layers.cells import ConvLSTMCell, LSTMCell, SimpleRNN
+from rillnet.model.layers.energy import BernoulliUnits, Draw, GaussianUnits, SoftmaxUnits
+from rillnet.model.layers.energy_metrics import FreeEnergy, LogLikelihood, PseudoLikelihood, ReconstructionError
 from rillnet.model.layers.loss import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
 from rillnet.model.layers.merge import Concat, Product, Sum
 from rillnet.model.layers.metrics import Accuracy, AccuracyByDelay, ConfusionByDelay, Metric
@@ -30,17 +32,22 @@ from rillnet.model.layers.synapse import Synapse
 __all__ = [
     "Accuracy",
     "AccuracyByDelay",
+    "BernoulliUnits",
     "BinaryCrossEntropy",
     "Concat",
     "ConfusionByDelay",
     "ConvLSTMCell",
     "CrossEntropy",
+    "Draw",
     "ErrorFunction",
     "Exponential",
     "FirstResponses",
+    "FreeEnergy",
     "Gaussian",
+    "GaussianUnits",
     "LSTMCell",
     "LocalResponseNorm",
+    "LogLikelihood",
     "Logarithm",
     "MeanSquaredError",
     "Metric",
@@ -51,9 +58,12 @@ __all__ = [
     "OneHot",
     "Pool",
     "Product",
+    "PseudoLikelihood",
+    "ReconstructionError",
     "Sign",
     "SimpleRNN",
     "SoftRound",
+    "SoftmaxUnits",
     "Spiky",
     "Square",
     "SquareRoot",

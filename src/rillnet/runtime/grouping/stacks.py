@@ -51,7 +51,9 @@ class Stack:
         self.kind = (first.shape, first.dtype, first.device)
         with torch.no_grad():
             rows = len(tensors) // len(names)
-            self.storage_GK = torch.stack([tensor.detach() for tensor in tensors]).reshape(rows, len(names), *first.shape)
+            self.storage_GK = torch.stack([tensor.detach() for tensor in tensors]).reshape(
+                rows, len(names), *first.shape
+            )
         self._ids = list(map(id, tensors))
         self._slices = list(self.storage_GK.flatten(0, 1).unbind(0))
         for tensor, own in zip(tensors, self._slices, strict=True):

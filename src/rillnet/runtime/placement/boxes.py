@@ -12,8 +12,11 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-Box = tuple[tuple[int, int], ...]
-"""For each dimension the first position and the one after the last."""
+Span = tuple[int, int]
+"""The first position and the one after the last."""
+
+Box = tuple[Span, ...]
+"""The span of each dimension."""
 
 
 def whole(shape: Sequence[int]) -> Box:
@@ -69,7 +72,7 @@ def cut(tensor: Tensor, held: Box, box: Box) -> Tensor:
     return tensor
 
 
-def divide(size: int, parts: int, unit: int = 1) -> list[tuple[int, int]]:
+def divide(size: int, parts: int, unit: int = 1) -> list[Span]:
     """Ranges of nearly equal length, the longer ones first.
 
     Args:

@@ -8,14 +8,63 @@ hands it on, and through it the gradients flow in exactly the opposite order eve
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from rillnet.runtime.placement.boxes import Box, cut, sizes
+from rillnet.runtime.placement.boxes import Box, cut, numel, sizes
 from rillnet.runtime.placement.transfers import Message, Transfers
+
+
+@dataclass(frozen=True)
+class Route:
+    """What one process does in one direction of an exchange.
+
+    Args:
+        source: the part that it has.
+        target: the part that it gets; None for nothing.
+        sends: for each process that gets something, which boxes.
+        receives: for each process that something comes from, which boxes.
+        order: where each box of the target comes from: a process and a number among its boxes.
+    """
+
+    source: Box | None
+    target: Box | None
+    sends: tuple[tuple[int, tuple[Box, ...]], ...]
+    receives: tuple[tuple[int, tuple[Box, ...]], ...]
+    order: tuple[tuple[int, Box], ...]
+
+    @classmethod
+    def of(cls, messages: Sequence[Message], rank: int, source: Box | None, target: Box | None) -> Route:
+        """The part of a process in some messages.
+
+        Args:
+            messages: of all processes.
+            rank: the process.
+            source: the part that it has.
+            target: the part that it gets.
+        """
+        sends: dict[int, list[Box]] = {}
+        receives: dict[int, list[Box]] = {}
+        for message in messages:
+            if message.sender == rank != message.receiver:
+                sends.setdefault(message.receiver, []).append(message.box)
+            elif message.receiver == rank != message.sender:
+                receives.setdefault(message.sender, []).append(message.box)
+        order = tuple((message.sender, message.box) for message in messages if message.receiver == rank)
+        return cls(source, target, _frozen(sends), _frozen(receives), order)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether what is got is one box, from one process."""
+        return len(self.order) == 1 and self.order[0][1] == self.target
+
+
+def _frozen(boxes: dict[int, list[Box]]) -> tuple[tuple[int, tuple[Box, ...]], ...]:
+    return tuple((peer, tuple(found)) for peer, found in boxes.items())
 
 
 class Exchange:
@@ -26,11 +75,23 @@ class Exchange:
         rank: this process.
         dtype: element type on the way.
         label: names it in a list of who waits for what: `act <- fit`.
+        device: where the tensors are.
     """
 
-    def __init__(self, transfers: Transfers, rank: int, dtype: torch.dtype, label: str) -> None:
-        self.transfers, self.rank, self.dtype, self.label = transfers, rank, dtype, label
+    def __init__(
+        self,
+        transfers: Transfers,
+        rank: int,
+        dtype: torch.dtype,
+        label: str,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.transfers, self.rank, self.dtype, self.label, self.device = transfers, rank, dtype, label, device
         self.held, self.needed = transfers.held[rank], transfers.needed[rank]
+        self.there = Route.of(transfers.forward, rank, self.held, self.needed)
+        self.back = Route.of(transfers.backward, rank, self.needed, self.held)
+        self.is_local_forward = transfers.is_local(learning=False)
+        self.is_local = transfers.is_local(learning=True)
 
     def __call__(self, value: Tensor | None, token: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Sends what others need, receives what this process needs.
@@ -49,77 +110,56 @@ class Exchange:
 
     def forward(self, value: Tensor | None) -> Tensor:
         """What this process needs."""
-        held = None if value is None else value.to(self.dtype)
-        whole = self.transfers.needed[self.rank]
-        if whole is None:
-            self._pass(self.transfers.forward, held, self.held, None, None)
-            return torch.empty(0, dtype=self.dtype)
-        if held is not None and self.held is not None and len(self._own(self.transfers.forward)) == 1:
-            (message,) = self._own(self.transfers.forward)
-            if message.box == whole and not any(m.receiver == self.rank != m.sender for m in self.transfers.forward):
-                self._pass(self.transfers.forward, held, self.held, None, None)
-                return cut(held, self.held, whole)
-        found = torch.empty(sizes(whole), dtype=self.dtype)
-        self._pass(self.transfers.forward, held, self.held, found, whole)
-        return found
+        found = self._pass(self.there, None if value is None else value.to(self.dtype))
+        return torch.empty(0, dtype=self.dtype, device=self.device) if found is None else found
 
     def backward(self, gradient: Tensor | None) -> Tensor | None:
         """The gradient of what this process holds: the sum over all that was computed from it."""
-        needed = self.needed
-        sent = gradient if gradient is not None and needed is not None else None
-        if sent is None and needed is not None:
-            sent = torch.zeros(sizes(needed), dtype=self.dtype)
-        if self.held is None:
-            self._pass(self.transfers.backward, sent, needed, None, None)
-            return None
-        total = torch.zeros(sizes(self.held), dtype=self.dtype)
-        self._pass(self.transfers.backward, sent, needed, total, self.held, add=True)
-        return total
+        if self.needed is None:
+            gradient = None
+        elif gradient is None:
+            gradient = torch.zeros(sizes(self.needed), dtype=self.dtype, device=self.device)
+        return self._pass(self.back, gradient, add=True)
 
-    def _own(self, messages: Sequence[Message]) -> list[Message]:
-        return [m for m in messages if m.sender == m.receiver == self.rank]
-
-    def _pass(
-        self,
-        messages: Sequence[Message],
-        source: Tensor | None,
-        held: Box | None,
-        target: Tensor | None,
-        needed: Box | None,
-        *,
-        add: bool = False,
-    ) -> None:
+    def _pass(self, route: Route, value: Tensor | None, *, add: bool = False) -> Tensor | None:
         """Sends all messages of this process and puts those that it gets into their places."""
-        operations, arriving = [], []
-        for message in messages:
-            if message.sender == message.receiver:
-                continue
-            if message.receiver == self.rank:
-                buffer = torch.empty(sizes(message.box), dtype=self.dtype)
-                arriving.append((message, buffer))
-                operations.append(dist.P2POp(dist.irecv, buffer, message.sender))
-            elif message.sender == self.rank and source is not None and held is not None:
-                part = cut(source, held, message.box).contiguous()
-                operations.append(dist.P2POp(dist.isend, part, message.receiver))
+        operations, arriving = [], {}
+        for peer, boxes in route.receives:
+            buffer = torch.empty(sum(map(numel, boxes)), dtype=self.dtype, device=self.device)
+            arriving[peer] = buffer
+            operations.append(dist.P2POp(dist.irecv, buffer, peer))
+        for peer, boxes in route.sends:
+            assert value is not None  # it sends what it has
+            assert route.source is not None
+            parts = [cut(value, route.source, box) for box in boxes]
+            message = parts[0].contiguous() if len(parts) == 1 else torch.cat([part.reshape(-1) for part in parts])
+            operations.append(dist.P2POp(dist.isend, message, peer))
         works = dist.batch_isend_irecv(operations) if operations else []
-        if target is not None and needed is not None:
-            for message in self._own(messages):
-                assert source is not None  # it sends to itself what it holds
-                assert held is not None
-                _put(target, needed, message.box, cut(source, held, message.box), add=add)
+        found = None if route.is_whole else self._empty(route, add=add)
         for work in works:
             work.wait()
-        for message, buffer in arriving:
-            if target is not None and needed is not None:
-                _put(target, needed, message.box, buffer, add=add)
+        offsets = dict.fromkeys(arriving, 0)
+        for sender, box in route.order:  # in one order everywhere, as sums depend on it in their last digits
+            if sender == self.rank:
+                assert value is not None
+                assert route.source is not None
+                part = cut(value, route.source, box)
+            else:
+                start = offsets[sender]
+                offsets[sender] += numel(box)
+                part = arriving[sender][start : offsets[sender]].view(sizes(box))
+            if found is None:
+                return part
+            assert route.target is not None
+            place = cut(found, route.target, box)
+            _ = place.add_(part) if add else place.copy_(part)
+        return found
 
-
-def _put(target: Tensor, whole: Box, box: Box, value: Tensor, *, add: bool) -> None:
-    place = cut(target, whole, box)
-    if add:
-        place.add_(value)
-    else:
-        place.copy_(value)
+    def _empty(self, route: Route, *, add: bool) -> Tensor | None:
+        if route.target is None:
+            return None
+        make = torch.zeros if add else torch.empty
+        return make(sizes(route.target), dtype=self.dtype, device=self.device)
 
 
 class _Exchanged(torch.autograd.Function):
@@ -129,13 +169,13 @@ class _Exchanged(torch.autograd.Function):
         ctx.has_value = value is not None
         ctx.set_materialize_grads(False)
         found = exchange.forward(value)
-        return (found.clone() if value is not None and found is value else found), token.clone()
+        return (found.view_as(found) if found is value else found), token.clone()
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
         gradient, of_token = gradients
         back = ctx.exchange.backward(gradient)
-        return (back if ctx.has_value else None), (torch.zeros(()) if of_token is None else of_token), None
+        return (back if ctx.has_value else None), _of_token(of_token), None
 
 
 class Summed(torch.autograd.Function):
@@ -153,7 +193,7 @@ class Summed(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Any) -> Any:
         """Passes on."""
         gradient, of_token = gradients
-        return gradient, (torch.zeros(()) if of_token is None else of_token), None, None
+        return gradient, _of_token(of_token), None, None
 
 
 class SummedByAll(torch.autograd.Function):
@@ -162,7 +202,7 @@ class SummedByAll(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, value: Tensor, token: Tensor, group: Any) -> tuple[Tensor, Tensor]:
         """Adds up."""
-        ctx.group, ctx.kind = group, (value.shape, value.dtype)
+        ctx.group, ctx.like = group, (value.shape, value.dtype, value.device)
         ctx.set_materialize_grads(False)
         total = value.clone()
         dist.all_reduce(total, group=group)
@@ -172,10 +212,10 @@ class SummedByAll(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Any) -> Any:
         """Adds up the gradients."""
         gradient, of_token = gradients
-        shape, dtype = ctx.kind
-        total = torch.zeros(shape, dtype=dtype) if gradient is None else gradient.clone()
+        shape, dtype, device = ctx.like
+        total = torch.zeros(shape, dtype=dtype, device=device) if gradient is None else gradient.clone()
         dist.all_reduce(total, group=ctx.group)
-        return total, (torch.zeros(()) if of_token is None else of_token), None
+        return total, _of_token(of_token), None
 
 
 class Anchored(torch.autograd.Function):
@@ -190,3 +230,7 @@ class Anchored(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Any) -> Any:
         """Passes on."""
         return gradients[0], torch.zeros(())
+
+
+def _of_token(gradient: Tensor | None) -> Tensor:
+    return torch.zeros(()) if gradient is None else gradient

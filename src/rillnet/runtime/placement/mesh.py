@@ -6,6 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+MODEL_AXIS = "model"
+"""The axis that features and rows are split along, where a mesh has one of this name."""
+
 
 @dataclass(frozen=True)
 class Mesh:
@@ -26,6 +29,11 @@ class Mesh:
     def processes(self) -> int:
         """How many there are."""
         return math.prod(self.axes.values())
+
+    @property
+    def inner(self) -> tuple[str, ...]:
+        """The axes that features and rows are split along: `model` where there is one, otherwise all."""
+        return (MODEL_AXIS,) if MODEL_AXIS in self.axes else tuple(self.axes)
 
     def extent(self, names: Sequence[str]) -> int:
         """How many different coordinates these axes have together."""

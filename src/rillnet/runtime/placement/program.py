@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 
 from rillnet.model.assembly import call_tied
 from rillnet.model.flat import FlatSource, part
 from rillnet.model.net import Net, Outputs
-from rillnet.runtime.placement.boxes import Box, sizes
+from rillnet.runtime.placement.boxes import Box, cut, numel, sizes, whole
+from rillnet.runtime.placement.computing import local_of
 from rillnet.runtime.placement.exchange import Anchored, Exchange
-from rillnet.runtime.placement.local import Local, local_of
+from rillnet.runtime.placement.local import Local
 from rillnet.runtime.placement.plan import PlacementPlan
 from rillnet.runtime.placement.transfers import Transfers
-from rillnet.runtime.plan import ALWAYS, Seeds, available_in, draws_of, needed_by, slots_of, top_level
+from rillnet.runtime.plan import ALWAYS, Seeds, available_in, draws_of, needed_by, slots_of, top_level, works_in_place
 from rillnet.runtime.state import State
 from rillnet.runtime.turns import seed_generators
 
@@ -31,17 +33,18 @@ class ProcessGroups:
 
     Args:
         processes: how many there are in all.
+        apart: whether even the group of all is one of its own, for messages whose order is another.
     """
 
-    def __init__(self, processes: int) -> None:
-        self.processes = processes
+    def __init__(self, processes: int, *, apart: bool = False) -> None:
+        self.processes, self.apart = processes, apart
         self._made: dict[tuple[int, ...], Any] = {}
 
     def __call__(self, ranks: Iterable[int]) -> Any:
         """The group of these processes; every process must ask for it, in the same order."""
         chosen = tuple(sorted(set(ranks)))
         if chosen not in self._made:
-            everyone = len(chosen) == self.processes
+            everyone = len(chosen) == self.processes and not self.apart
             self._made[chosen] = dist.group.WORLD if everyone else dist.new_group(list(chosen))
         return self._made[chosen]
 
@@ -63,6 +66,73 @@ class PlacedNet:
         """The part of a block that this process computes."""
         return self.plan.work(name, self.rank, batch)
 
+    @functools.cached_property
+    def float_type(self) -> torch.dtype:
+        """The type of its floating-point parameters, which is that of what its blocks send."""
+        parameters = self.plan.flat.net.parameters()
+        return next((p.dtype for p in parameters if p.is_floating_point()), torch.float32)
+
+    def dtype(self, source: FlatSource) -> torch.dtype:
+        """The element type of a tensor."""
+        told = self.plan.signature(source).dtype
+        return self.float_type if told.is_floating_point and source.block in self.plan.flat.blocks else told
+
+    @property
+    def device(self) -> torch.device:
+        """Where its tensors are."""
+        net = self.plan.flat.net
+        return net.device if isinstance(net, Net) else torch.device("cpu")
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """One tensor that a block reads, or that is sent on whole.
+
+    Args:
+        source: the tensor.
+        exchange: how it gets here.
+        number: of what is moved in a frame; the same for all that read the same part of it.
+        is_input: whether every process was given all of it.
+    """
+
+    source: FlatSource
+    exchange: Exchange
+    number: int
+    is_input: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One block's turn.
+
+    Args:
+        name: the block.
+        reads: for each thing that it reads its tensors, one or nested ones.
+        local: what this process computes of it; None for nothing.
+        box: the part.
+        ties: transposed parameters.
+        draws: when it draws random numbers.
+        copies: whether it changes what it reads.
+        nothing: what it sends where the part is empty, without being computed.
+    """
+
+    name: str
+    reads: tuple[Any, ...]
+    local: Local | None
+    box: Box | None
+    ties: tuple[tuple[str, str, str], ...]
+    draws: int
+    copies: bool
+    nothing: Any
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A frame for one phase, one set of inputs and one size of batch."""
+
+    steps: tuple[_Step, ...]
+    outputs: tuple[tuple[str, Any], ...]
+
 
 class PlacedProgram:
     """One frame: what this process computes of it, and what it sends to and gets from the others.
@@ -78,6 +148,7 @@ class PlacedProgram:
     def __init__(self, placed: PlacedNet, outputs: Sequence[str] | None = None, phase: str | None = None) -> None:
         self.placed, self.plan, self.rank, self.phase = placed, placed.plan, placed.rank, phase
         flat = self.plan.flat
+        self._is_alone = len(self.plan.ranks) == 1
         wanted = top_level(flat, ()) if outputs is None else {name: flat.sent_by(name) for name in outputs}
         self._wanted = wanted
         read = [source for sources in wanted.values() for source in sources]
@@ -86,6 +157,7 @@ class PlacedProgram:
         self.slots = slots_of(self.plan.rollout, names, read)
         self._prepared = functools.lru_cache(maxsize=32)(self._prepare)
         self._exchanges: dict[tuple[str, int, int], tuple[Exchange, Any]] = {}
+        self._moves: dict[Any, int] = {}
 
     @property
     def net(self) -> Net:
@@ -99,7 +171,8 @@ class PlacedProgram:
         state: dict[str, Tensor] = {}
         for slot in self.slots:
             held = self.plan.held(slot.source, self.rank, batch)
-            zeros = torch.empty(0) if held is None else torch.zeros(sizes(held), dtype=slot.signature.dtype)
+            kind, device = self.placed.dtype(slot.source), self.placed.device
+            zeros = torch.zeros((0,) if held is None else sizes(held), dtype=kind, device=device)
             state |= {slot.key(delay): zeros for delay in range(1, slot.length + 1)}
         return state
 
@@ -122,32 +195,98 @@ class PlacedProgram:
         """
         batch = next((tensor.shape[0] for tensor in inputs.values() if tensor.dim()), 1)
         state = self.initial_state(batch) if state is None else state
-        frame = _Frame(self, inputs, state, batch, frame_seed)
-        computed, there = self._prepared(self.phase or self.net.phase, tuple(inputs))
-        for name in computed:
-            frame.compute(name, there)
+        prepared = self._prepared(self.phase or self.net.phase, tuple(inputs), batch)
+        frame = _Frame(self, inputs, state, batch, frame_seed, alone=self._is_alone)
+        for step in prepared.steps:
+            frame.compute(step)
         outputs = Outputs()
-        for name, sources in self._wanted.items():
-            if all(source.block in there for source in sources):
-                found = tuple(frame.whole(source) for source in sources)
-                outputs[name] = found if len(found) > 1 else found[0]
+        for name, reads in prepared.outputs:
+            outputs[name] = frame.whole(reads)
         return outputs, frame.following()
 
-    def _prepare(self, phase: str, given: tuple[str, ...]) -> tuple[list[str], set[str]]:
+    # --- preparing ----------------------------------------------------------------------------
+
+    def _prepare(self, phase: str, given: tuple[str, ...], batch: int) -> _Prepared:
         rollout, flat = self.plan.rollout, self.plan.flat
         available = available_in(flat, phase, given)
         wanted = [source.block for sources in self._wanted.values() for source in sources]
         read = [*wanted, *(slot.source.block for slot in self.slots)]
         needed = needed_by(read, rollout, available, given)
-        return [name for name in rollout.order() if name in needed and name in flat.blocks and name not in given], (
-            needed | {name for name in given if name in available}
+        there = needed | {name for name in given if name in available}
+        computed = [name for name in rollout.order() if name in needed and name in flat.blocks and name not in given]
+        outputs = []
+        for name, sources in self._wanted.items():
+            if all(source.block in there for source in sources):
+                found = tuple(self._gathered(source, batch) for source in sources)
+                outputs.append((name, found if len(found) > 1 else found[0]))
+        return _Prepared(tuple(self._step(name, there, batch) for name in computed), tuple(outputs))
+
+    def _step(self, name: str, there: set[str], batch: int) -> _Step:
+        plan, local = self.plan, self.placed.locals[name]
+        module, box = plan.flat.module(name), plan.work(name, self.rank, batch)
+        reads = tuple(
+            self._on_edge(name, port, source, batch)
+            for port, source in enumerate(plan.rollout.sources(name))
+            if source.block in there
         )
+        block = plan.flat.blocks[name]
+        skips = local is not None and box is not None and not local.needs_all and not numel(box)
+        nothing = self._nothing(FlatSource(name), batch) if skips else None
+        return _Step(name, reads, local, box, block.ties, draws_of(module), works_in_place(module), nothing)
+
+    def _nothing(self, source: FlatSource, batch: int) -> Any:
+        """What a block sends where its part is empty."""
+
+        def empty(leaf: FlatSource) -> Tensor:
+            held = self.plan.held(leaf, self.rank, batch)
+            assert held is not None
+            return torch.zeros(sizes(held), dtype=self.placed.dtype(leaf), device=self.placed.device)
+
+        return self._nested(source, empty)
+
+    def _on_edge(self, name: str, port: int, source: FlatSource, batch: int) -> Any:
+        numbers = {leaf: number for number, (leaf, _) in enumerate(self.plan.leaves(source))}
+
+        def read(leaf: FlatSource) -> _Read:
+            number = numbers[leaf]
+            return self._read(leaf, (f"{name}[{number}]", port, batch), name, functools.partial(
+                self.plan.on_edge, name, port, batch, number
+            ))
+
+        return self._nested(source, read)
+
+    def _gathered(self, source: FlatSource, batch: int) -> Any:
+        def read(leaf: FlatSource) -> _Read:
+            key = (f"-> {leaf.name}", leaf.delay, batch)
+            return self._read(leaf, key, "outputs", functools.partial(self.plan.gathered, leaf, batch))
+
+        return self._nested(source, read)
+
+    def _nested(self, source: FlatSource, make: Callable[[FlatSource], Any]) -> Any:
+        """What is made of each tensor of a source, nested as these are."""
+        flat = self.plan.flat
+        output = flat.inputs[source.block] if source.block in flat.inputs else flat.blocks[source.block].output
+
+        def nest(output: Any, place: tuple[int, ...]) -> Any:
+            if isinstance(output, tuple):
+                return tuple(nest(item, (*place, index)) for index, item in enumerate(output))
+            return make(FlatSource(source.block, place, source.delay))
+
+        return nest(part(output, source.place), source.place)
+
+    def _read(
+        self, source: FlatSource, key: tuple[str, int, int], reader: str, make: Callable[[], Transfers]
+    ) -> _Read:
+        label = f"{reader} <- {source.name}"
+        exchange, transfers = self.exchange(key, make, label, self.placed.dtype(source))
+        number = self._moves.setdefault((source, transfers.needed, transfers.backward), len(self._moves))
+        return _Read(source, exchange, number, source.block in self.plan.flat.inputs and not source.delay)
 
     def exchange(self, key: tuple[str, int, int], make: Callable[[], Transfers], label: str, kind: torch.dtype) -> Any:
         """The exchange on an edge for a batch of some size, made once."""
         if key not in self._exchanges:
             transfers = make()
-            self._exchanges[key] = Exchange(transfers, self.rank, kind, label), transfers
+            self._exchanges[key] = Exchange(transfers, self.rank, kind, label, self.placed.device), transfers
         return self._exchanges[key]
 
 
@@ -161,92 +300,96 @@ class _Frame:
         state: Mapping[str, Tensor],
         batch: int,
         seeds: Seeds | None,
+        *,
+        alone: bool,
     ) -> None:
         self.program, self.plan, self.state, self.batch, self.seeds = program, program.plan, state, batch, seeds
         self.values: dict[str, Any] = dict(inputs)
-        self.moved: dict[Any, Tensor] = {}
-        self.learning = torch.is_grad_enabled()
+        for name in inputs:
+            if name in self.plan.flat.blocks:
+                self.values[name] = self._own_part(FlatSource(name), inputs[name])
+        self.moved: dict[int, Any] = {}
         self.token: Tensor | None = None
-        if self.learning:
-            self.token = state.get(TOKEN)
-            if self.token is None:
-                self.token = torch.zeros((), requires_grad=True)
+        if torch.is_grad_enabled() and not alone:
+            token = state.get(TOKEN)
+            cut_off = token is None or not token.requires_grad
+            self.token = torch.zeros((), requires_grad=True) if cut_off else token
 
-    def compute(self, name: str, there: set[str]) -> None:
+    def _own_part(self, source: FlatSource, value: Any) -> Any:
+        """Of a block's value that was given, whole, what this process would have computed."""
+        held = self.plan.held(source, self.program.rank, self.batch)
+        if held is None or not isinstance(value, Tensor):
+            return None if held is None else value
+        return cut(value, whole(value.shape), held)
+
+    def compute(self, step: _Step) -> None:
         """One block's turn."""
-        program, plan = self.program, self.plan
-        sources = [(port, s) for port, s in enumerate(plan.rollout.sources(name)) if s.block in there]
-        read = [self._read(name, port, source) for port, source in sources]
-        local = program.placed.locals[name]
-        box = plan.work(name, program.rank, self.batch)
+        read = [self._get(item) for item in step.reads]
+        local, box = step.local, step.box
         if local is None or box is None:
             return
-        module = local.module
-        draws = draws_of(module)
-        if self.seeds is not None and draws and (draws == ALWAYS or module.training):
-            seed_generators(self.seeds(name))
-        ties = plan.flat.blocks[name].ties
+        if step.nothing is not None:
+            self.values[step.name] = step.nothing
+            return
+        module: nn.Module = local.module
+        if self.seeds is not None and step.draws and (step.draws == ALWAYS or module.training):
+            seed_generators(self.seeds(step.name))
+        if step.copies:
+            read = [value.clone() if isinstance(value, Tensor) else value for value in read]
         try:
-            if ties:
-                self.values[name] = call_tied(program.net, module, ties, read)
+            if step.ties:
+                self.values[step.name] = call_tied(self.program.net, module, step.ties, read)
             else:
-                self.values[name], self.token = local(read, box, self.batch, self.token)
+                self.values[step.name], self.token = local(read, box, self.batch, self.token)
         except Exception as error:  # whatever a foreign forward raises, with its address
             shapes = ", ".join(str(list(getattr(value, "shape", ["?"]))) for value in read)
-            error.add_note(f"in net/{name} of process {program.rank}, which read {shapes or 'nothing'}")
+            error.add_note(f"in net/{step.name} of process {self.program.rank}, which read {shapes or 'nothing'}")
             raise
+
+    def _get(self, item: Any) -> Any:
+        return tuple(self._get(inner) for inner in item) if isinstance(item, tuple) else self._moved(item)
 
     def _value(self, source: FlatSource) -> Any:
         """What this process has of a tensor; None for nothing."""
         if source.delay:
-            tensor = self.state[f"{source.name}@{source.delay}"]
-            return None if self.plan.held(source, self.program.rank, self.batch) is None else tensor
+            return self.state[f"{source.name}@{source.delay}"]
         value = self.values.get(source.block)
         return None if value is None else part(value, source.place)
 
-    def _read(self, name: str, port: int, source: FlatSource) -> Any:
-        program, plan, batch = self.program, self.plan, self.batch
-        kind = plan.signature(source).dtype
-        exchange, transfers = program.exchange(
-            (name, port, batch), lambda: plan.on_edge(name, port, batch), f"{name} <- {source.name}", kind
-        )
-        return self._moved(exchange, transfers, source)
+    def _moved(self, read: _Read) -> Any:
+        if read.number in self.moved:
+            return self.moved[read.number]
+        exchange = read.exchange
+        value = self._value(read.source) if exchange.held is not None else None
+        learns = self.token is not None and not (read.is_input and not value.requires_grad)
+        if exchange.is_local if learns else exchange.is_local_forward:
+            found = value if value is None or exchange.needed in (None, exchange.held) else exchange.forward(value)
+        else:
+            found, token = exchange(value, self.token if learns else None)
+            self.token = token if learns else self.token
+        self.moved[read.number] = found
+        return found
 
-    def whole(self, source: FlatSource) -> Any:
-        """All of a tensor."""
-        kind = self.plan.signature(source).dtype
-        key = (f"-> {source.name}", source.delay, self.batch)
-        exchange, transfers = self.program.exchange(
-            key, lambda: self.plan.gathered(source, self.batch), f"outputs <- {source.name}", kind
-        )
-        found = self._moved(exchange, transfers, source)
+    def whole(self, item: Any) -> Any:
+        """All of a tensor, or of several."""
+        if isinstance(item, tuple):
+            return tuple(self.whole(inner) for inner in item)
+        found = self._moved(item)
         if self.token is not None and isinstance(found, Tensor) and found.is_floating_point():
             found = Anchored.apply(found, self.token)  # type: ignore[no-untyped-call]
         return found
-
-    def _moved(self, exchange: Exchange, transfers: Transfers, source: FlatSource) -> Any:
-        key = (source, transfers.needed, transfers.backward)
-        if key not in self.moved:
-            value = self._value(source)
-            is_given = source.block in self.plan.flat.inputs
-            if transfers.is_local(learning=self.learning and not is_given):
-                needed = exchange.needed
-                unchanged = value is None or needed is None or needed == exchange.held
-                found = value if unchanged else exchange.forward(value)
-            else:
-                found, self.token = exchange(value, self.token)
-            self.moved[key] = found
-        return self.moved[key]
 
     def following(self) -> State:
         """The state for the next frame."""
         following: dict[str, Tensor] = {}
         for slot in self.program.slots:
-            if slot.source.block in self.values:
-                sent = part(self.values[slot.source.block], slot.source.place)
+            sent = self.values.get(slot.source.block)
+            if sent is not None:
+                sent = part(sent, slot.source.place)
+            elif slot.source.block in self.values:
+                sent = torch.empty(0)
             else:
-                held = self.plan.held(slot.source, self.program.rank, self.batch)
-                sent = torch.empty(0) if held is None else self.state[slot.key(1)]
+                sent = self.state[slot.key(1)]
             following[slot.key(1)] = sent
             following |= {slot.key(delay + 1): self.state[slot.key(delay)] for delay in range(1, slot.length)}
         if self.token is not None:

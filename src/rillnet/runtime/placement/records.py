@@ -10,6 +10,9 @@ from pydantic import Field, model_validator
 
 from rillnet.spec import Record
 
+AXES = ("data", "model")
+"""What an axis of a mesh may be called."""
+
 Count = Annotated[int, Field(ge=1)]
 Kind = Literal["batch", "feature", "space", "none"]
 
@@ -48,6 +51,16 @@ class BlockPlacement(Record):
         return self.partition
 
 
+class Elastic(Record):
+    """How few processes a run may go on with.
+
+    Args:
+        min: the fewest.
+    """
+
+    min: Count = 1
+
+
 class PlacementSpec(Record):
     """Which process holds which slice of which block.
 
@@ -57,20 +70,34 @@ class PlacementSpec(Record):
             axis `model` where there is one, and the batch along all others.
         default: for blocks that no pattern below matches.
         blocks: by name or glob; the first that matches holds.
+        elastic: whether the run goes on with fewer processes when one is lost; None starts as many again.
+        max_restarts: how often the processes are started again after one was lost.
+        timeout: seconds after which a process that waits for another gives up.
     """
 
     processes: Count | None = None
     mesh: dict[str, Count] = Field(default_factory=dict)
     default: BlockPlacement = Field(default_factory=lambda: BlockPlacement(partition="batch"))
     blocks: dict[str, BlockPlacement] = Field(default_factory=dict)
+    elastic: Elastic | None = None
+    max_restarts: Annotated[int, Field(ge=0)] = 3
+    timeout: Annotated[float, Field(gt=0)] = 60.0
 
     @model_validator(mode="after")
     def _sizes_agree(self) -> PlacementSpec:
+        unknown = [name for name in self.mesh if name not in AXES]
+        if unknown:
+            raise ValueError(f"an axis of a mesh is called {' or '.join(AXES)}, not {unknown[0]!r}")
         product = math.prod(self.mesh.values())
         if self.mesh and self.processes is not None and product != self.processes:
             sizes = " x ".join(str(size) for size in self.mesh.values())
             raise ValueError(f"the mesh holds {sizes} = {product} processes, and processes says {self.processes}")
         return self
+
+    @property
+    def mesh_size(self) -> int | None:
+        """How many processes the mesh holds; None without one."""
+        return math.prod(self.mesh.values()) if self.mesh else None
 
     @property
     def axes(self) -> Mapping[str, int]:

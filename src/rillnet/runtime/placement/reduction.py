@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,9 @@ from rillnet.runtime.placement.plan import PlacementPlan
 
 BUCKET_BYTES = 4 << 20
 """Gradients are sent in pieces of about this size: large enough for the links, small enough to begin early."""
+
+_Key = tuple[tuple[int, ...], int, torch.dtype]
+"""What is sent together: of the same processes, as many of them alike, of the same type."""
 
 
 @dataclass
@@ -34,24 +37,28 @@ class _Bucket:
     flat: Tensor | None = None
 
     def send(self) -> None:
-        """Starts adding up; what has no gradient here counts as zero."""
+        """Starts adding up: the gradients, zeros where there is none, and how many have one."""
         parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.parameters]
-        self.flat = torch.cat([part.reshape(-1) for part in parts])
+        there = [0.0 if p.grad is None else 1.0 for p in self.parameters]
+        flat = [part.reshape(-1) for part in parts]
+        self.flat = torch.cat([*flat, torch.tensor(there, dtype=flat[0].dtype, device=flat[0].device)])
         self.work = dist.all_reduce(self.flat, group=self.group, async_op=True)
 
     @torch.no_grad()
     def receive(self) -> None:
-        """Waits for the sum and puts it in the place of the gradients."""
+        """Waits for the sum and puts it in the place of the gradients; what nobody has a gradient of keeps none."""
         assert self.flat is not None
         self.work.wait()
         if self.copies > 1:
             self.flat /= self.copies
-        offset = 0
-        for parameter in self.parameters:
+        offset, count = 0, len(self.parameters)
+        for number, parameter in enumerate(self.parameters):
             part = self.flat[offset : offset + parameter.numel()].view_as(parameter)
             offset += parameter.numel()
             if parameter.grad is not None:
                 parameter.grad.copy_(part)
+            elif self.flat[number - count] > 0:  # of the others' examples, or of a block computed elsewhere
+                parameter.grad = part.clone()
         self.flat, self.work = None, None
 
 
@@ -59,44 +66,51 @@ class GradientReduction:
     """Adds up gradients over the processes that share a parameter.
 
     Between `begin` and `finish` lies one backward pass. A bucket is sent as soon as all of its gradients
-    are there and those before it have been sent, so that all processes send them in one order.
+    are there and those before it have been sent, so that all processes send them in one order. What all
+    that share it compute alike is not sent.
 
     Args:
         plan: who computes what.
         rank: this process.
         bucket_bytes: size of a bucket.
+        groups: makes process groups of its own, as the order of exchanges is another; new ones if None.
     """
 
-    def __init__(self, plan: PlacementPlan, rank: int, bucket_bytes: int = BUCKET_BYTES) -> None:
+    def __init__(
+        self,
+        plan: PlacementPlan,
+        rank: int,
+        bucket_bytes: int = BUCKET_BYTES,
+        groups: Callable[[Iterable[int]], Any] | None = None,
+    ) -> None:
         self.buckets: list[_Bucket] = []
         self._groups: dict[tuple[int, ...], Any] = {}
         self._sent = 0
         self._armed = False
         self._known: set[int] = set()
-        open_ones: dict[tuple[tuple[int, ...], int], list[nn.Parameter]] = {}
+        self._bucket_of: dict[int, _Bucket] = {}
+        make = groups or (lambda ranks: dist.new_group(list(ranks)))
+        open_ones: dict[_Key, list[nn.Parameter]] = {}
         for name in reversed(list(plan.flat.blocks)):
-            self._add_groups(plan, name)
-            ranks = plan.sharers(name, rank)
-            if rank in ranks and len(ranks) > 1:
-                key = ranks, plan.copies(name, ranks)
-                for parameter in reversed(list(plan.flat.module(name).parameters())):
+            for path, parameter in reversed(list(plan.flat.module(name).named_parameters())):
+                self._add_groups(plan, name, path, make)
+                key = (*plan.summed(name, path, rank), parameter.dtype)
+                if rank in key[0] and key[1] < len(key[0]):
                     self._collect(open_ones, key, parameter, bucket_bytes)
-        for (ranks, copies), parameters in open_ones.items():
-            self._close(ranks, copies, parameters)
+        for key, parameters in open_ones.items():
+            self._close(key, parameters)
 
-    def _add_groups(self, plan: PlacementPlan, name: str) -> None:
-        """Every process makes every group, with groups apart from those of exchanges, whose order is another."""
-        if next(plan.flat.module(name).parameters(), None) is None:
-            return
+    def _add_groups(self, plan: PlacementPlan, name: str, path: str, make: Callable[[Iterable[int]], Any]) -> None:
+        """Every process makes every group, in the same order."""
         for rank in plan.ranks:
-            ranks = plan.sharers(name, rank)
-            if len(ranks) > 1 and ranks not in self._groups and rank in ranks:
-                self._groups[ranks] = dist.new_group(list(ranks))
+            ranks, copies = plan.summed(name, path, rank)
+            if copies < len(ranks) and ranks not in self._groups:
+                self._groups[ranks] = make(ranks)
 
     def _collect(
         self,
-        open_ones: dict[tuple[tuple[int, ...], int], list[nn.Parameter]],
-        key: tuple[tuple[int, ...], int],
+        open_ones: dict[_Key, list[nn.Parameter]],
+        key: _Key,
         parameter: nn.Parameter,
         bucket_bytes: int,
     ) -> None:
@@ -107,10 +121,12 @@ class GradientReduction:
         collected = open_ones.setdefault(key, [])
         collected.append(parameter)
         if sum(p.numel() * p.element_size() for p in collected) >= bucket_bytes:
-            self._close(*key, open_ones.pop(key))
+            self._close(key, open_ones.pop(key))
 
-    def _close(self, ranks: tuple[int, ...], copies: int, parameters: Sequence[nn.Parameter]) -> None:
-        self.buckets.append(_Bucket(list(parameters), self._groups[ranks], copies))
+    def _close(self, key: _Key, parameters: Sequence[nn.Parameter]) -> None:
+        bucket = _Bucket(list(parameters), self._groups[key[0]], key[1])
+        self.buckets.append(bucket)
+        self._bucket_of |= {id(parameter): bucket for parameter in parameters}
 
     def begin(self) -> None:
         """A backward pass is about to begin whose gradients count."""
@@ -121,8 +137,7 @@ class GradientReduction:
     def _arrived(self, parameter: Tensor) -> None:
         if not self._armed:
             return
-        for bucket in self.buckets:
-            bucket.waiting.discard(id(parameter))
+        self._bucket_of[id(parameter)].waiting.discard(id(parameter))
         self._send_ready()
 
     def _send_ready(self, *, everything: bool = False) -> None:

@@ -59,6 +59,9 @@ def run(
     experiment: ExperimentOrRun,
     overrides: Overrides = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew, whatever runs there are.")] = False,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="On how many processes; as the document says if left out.")
+    ] = None,
     root: Root = _RUNS,
     trust: Trust = False,
     quiet: Quiet = False,

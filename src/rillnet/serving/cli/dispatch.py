@@ -56,18 +56,21 @@ def _answer(words: Sequence[str], terminal: Terminal) -> int:
     if not isinstance(request, Request):  # help was asked for and given
         return request if isinstance(request, int) else 0
     terminal.quiet = request.quiet
-    terminal.json(perform(request, terminal))
+    result = perform(request, terminal)
+    if isinstance(result, int):  # it was told by processes that this one has started
+        return result
+    terminal.json(result)
     return 0
 
 
-def perform(request: Request, terminal: Terminal) -> dict[str, Any]:
+def perform(request: Request, terminal: Terminal) -> dict[str, Any] | int:
     """Carries out a request; the modules that do are imported now.
 
     Returns:
-        The result, as `--json` prints it.
+        The result, as `--json` prints it; or an exit code, where others have printed it.
     """
     module, _, name = request.body.partition(":")
-    result: dict[str, Any] = getattr(importlib.import_module(module), name)(terminal, **request.arguments)
+    result: dict[str, Any] | int = getattr(importlib.import_module(module), name)(terminal, **request.arguments)
     return result
 
 

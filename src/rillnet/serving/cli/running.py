@@ -15,9 +15,11 @@ from rillnet.errors import Interrupted, RequestError
 from rillnet.model.frontends import yaml
 from rillnet.model.summary import blocks_text
 from rillnet.runtime import checkpoint as checkpoints
+from rillnet.runtime.placement.joining import first_says
 from rillnet.runtime.rundirectory import DOCUMENT, RunDirectory
 from rillnet.runtime.session import Session
 from rillnet.serving.cli.finding import load_experiment, newest_run
+from rillnet.serving.cli.launching import as_one_of_many, is_launched, place, supervise, words_of
 from rillnet.serving.cli.runs import flat_values
 from rillnet.serving.cli.standing import describe_run
 from rillnet.serving.cli.terminal import Terminal
@@ -39,7 +41,8 @@ def run(
     fresh: bool = False,
     root: Path = Path("runs"),
     trust: bool = False,
-) -> dict[str, Any]:
+    processes: int | None = None,
+) -> dict[str, Any] | int:
     """Trains an experiment, or goes on with its unfinished run.
 
     Args:
@@ -49,25 +52,43 @@ def run(
         fresh: begin anew.
         root: the directory of all runs.
         trust: whether the document may name Python code.
+        processes: on how many; as the document says if left out.
 
     Returns:
-        The run, how it stands, and its metrics.
+        The run, how it stands, and its metrics; or an exit code, where other processes have told them.
     """
     with _terminated_as_interrupted():
         loaded = load_experiment(experiment, overrides, root, trust)
         if fresh and isinstance(loaded, Run):
             raise RequestError(f"--fresh: {experiment} is a run, which can only go on; give --fresh its document")
-        for note in loaded.document.notes if loaded.document is not None else ():
-            terminal.say(f"note: {note}")
+        count = place(loaded, processes)
+        if is_launched():
+            with as_one_of_many(terminal, loaded):
+                return _begin(terminal, loaded, root, fresh)
+        if count == 1:
+            return _begin(terminal, loaded, root, fresh)
         before = None if fresh else newest_run(loaded, root)
         if before is not None and before.status == "finished":
             return _already_finished(terminal, before)
-        if before is None and not fresh:
-            _tell_of_another(terminal, loaded, root)
-        try:
-            return _train(terminal, loaded, root, fresh)
-        except RequestError as error:
-            raise loaded.located(error) from error
+        options = {"--set": overrides or [], "--runs": root, "--trust": trust, "--json": terminal.as_json}
+        words = ["run", experiment, *words_of({**options, "--quiet": terminal.quiet})]
+        return supervise(terminal, loaded, count, words, fresh)
+
+
+def _begin(terminal: Terminal, loaded: Experiment, root: Path, fresh: bool) -> dict[str, Any]:
+    """Trains in this process, be it one of several or alone."""
+    for note in loaded.document.notes if loaded.document is not None else ():
+        terminal.say(f"note: {note}")
+    before = None if fresh else newest_run(loaded, root)
+    # of several processes the first one decides, as the others may look when it has begun
+    if first_says(before is not None and before.status == "finished") and before is not None:
+        return _already_finished(terminal, before)
+    if before is None and not fresh:
+        _tell_of_another(terminal, loaded, root)
+    try:
+        return _train(terminal, loaded, root, fresh)
+    except RequestError as error:
+        raise loaded.located(error) from error
 
 
 def _train(terminal: Terminal, experiment: Experiment, root: Path, fresh: bool) -> dict[str, Any]:
@@ -146,11 +167,14 @@ def _say_next(terminal: Terminal, directory: RunDirectory) -> None:
 def header(session: Session) -> str:
     """One line: what is trained, on what, where."""
     net, data = session.net, session.data
-    size = sum(parameter.numel() for parameter in net.parameters())
+    placement = session.placement
+    size = placement.size if placement is not None else sum(parameter.numel() for parameter in net.parameters())
     parts = [f"{blocks_text(net)}, {count_text(size, 'parameter')}"]
     if data is not None:
         parts.append(f"{data.spec.source.type}, {count_text(session.feed.examples, 'example')}")
     parts.append(str(session.device))
+    if placement is not None:
+        parts.append(f"{placement.processes.count} processes")
     return f"{session.spec.experiment}: {'; '.join(parts)}"
 
 

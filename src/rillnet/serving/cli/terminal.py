@@ -67,6 +67,15 @@ class Terminal:
         if not self.quiet:
             _write(self.progress, text)
 
+    def warn(self, text: str) -> None:
+        """Writes a line on standard error, also where progress is left out."""
+        _write(self.errors, text)
+
+    def silence(self) -> None:
+        """Writes no results and no progress from now on, as another process writes the same."""
+        self.quiet = True
+        leave(sys.stdout)
+
     def json(self, content: Mapping[str, Any]) -> None:
         """Writes the result with `--json`: one object."""
         if self.as_json:

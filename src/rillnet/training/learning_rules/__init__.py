@@ -4,9 +4,36 @@ from __future__ import annotations
 
 from rillnet.registry import Family
 from rillnet.training.learning_rules.backprop import Backprop
+from rillnet.training.learning_rules.changing import ChangingRule
+from rillnet.training.learning_rules.divergence import ContrastiveDivergence
+from rillnet.training.learning_rules.plasticity import BCM, STDP, Competitive, Hebbian, LocalRule, Oja, Sanger
 from rillnet.types import LearningRule
 
-__all__ = ["RULES", "Backprop"]
+__all__ = [
+    "BCM",
+    "RULES",
+    "STDP",
+    "Backprop",
+    "ChangingRule",
+    "Competitive",
+    "ContrastiveDivergence",
+    "Hebbian",
+    "LocalRule",
+    "Oja",
+    "Sanger",
+]
 
-RULES: Family[LearningRule] = Family("learning rule", {"Backprop": Backprop})
+RULES: Family[LearningRule] = Family(
+    "learning rule",
+    {
+        "Backprop": Backprop,
+        "Hebbian": Hebbian,
+        "Oja": Oja,
+        "Sanger": Sanger,
+        "BCM": BCM,
+        "STDP": STDP,
+        "Competitive": Competitive,
+        "ContrastiveDivergence": ContrastiveDivergence,
+    },
+)
 """Learning rules by name; each is built with the net, its own arguments, and how optimisers are executed."""

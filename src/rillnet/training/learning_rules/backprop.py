@@ -12,8 +12,11 @@ from torch import Tensor
 from rillnet.errors import Fault, RequestError, suggest
 from rillnet.model.net import Net
 from rillnet.runtime.masks import FRAMES
+from rillnet.runtime.placement.sharing import Sharing
 from rillnet.runtime.windows import Memory
 from rillnet.training.clipping import build_clip, check_clip
+from rillnet.training.learning_rules.feedback import Feedback, Way
+from rillnet.training.learning_rules.finite import Guard
 from rillnet.training.optimizer_state import laid_out_as
 from rillnet.training.optimizers import Implementation, Optimizer, check_factors, check_optimizer
 from rillnet.training.rates import Progress, build_rate, check_rate
@@ -44,6 +47,10 @@ class Backprop:
             added up over the frames and averaged over the streams.
         lag: by how many frames the losses read their targets later, all that they read but the first; `auto` takes it
             from the rollout, so that each target meets the first response of the prediction.
+        feedback: `random` sends errors back through fixed random weights (feedback alignment), `direct` from the output
+            straight to every layer (direct feedback alignment).
+        start: the first step in which it learns, counted from 0.
+        period: it learns in one of so many steps.
         memory: `low` computes the frames of a window again on the way back, rather than keeping all they computed.
         implementation: how the optimiser's step is executed.
         address: where it stands in a document, for messages.
@@ -73,13 +80,16 @@ class Backprop:
         over_frames: Literal["mean", "sum"] = "mean",
         lag: Lag | None = None,
         memory: Memory = "high",
+        feedback: Way = "weights",
+        start: Annotated[int, Field(ge=0)] = 0,
+        period: Annotated[int, Field(ge=1)] = 1,
         implementation: Implementation | None = None,
         address: str = "learning/main",
     ) -> None:
         self.address = address
         self.weights = _weights(loss)
         self.reads = tuple(self.weights)
-        for name in self.reads:
+        for name in self.weights:
             if name not in net.blocks:
                 raise RequestError(Fault(f"{address}.loss", "unknown block", name, hint=suggest(name, net.blocks)))
         known = net.parameters_by_address()
@@ -98,13 +108,21 @@ class Backprop:
         self.over_frames, self.memory, self.lag = over_frames, memory, lag
         if lag is not None and not self.delays({"loss": self.weights, "lag": lag}, net):
             raise RequestError(Fault(f"{address}.lag", "needs a loss with a target: one that reads two blocks or more"))
+        self.start, self.period = start, period
+        self.feedback = None if feedback == "weights" else Feedback(net, feedback, f"{address}.feedback")
+        if self.feedback is not None:
+            self.reads = tuple(dict.fromkeys([*self.reads, *self.feedback.layers]))
         self.pending = 0
         self._is_gathered = False
+        self._apart: dict[str, Tensor] = {}
+        self._guard = Guard(address)
         self._scaler: torch.amp.GradScaler | None = None
+        self._sharing: Sharing | None = None
         own = {id(parameter) for parameter in chosen.values()}
         others = [p for p in net.parameters() if p.requires_grad and id(p) not in own]
         # gradients of what other rules change are none of this rule's business
         self._inputs = [p for p in chosen.values() if p.requires_grad] if others else None
+        self._others = others
 
     @classmethod
     def check(cls, arguments: Mapping[str, Any], address: str) -> list[Fault]:
@@ -121,6 +139,8 @@ class Backprop:
         window, every = arguments.get("window", 1), arguments.get("every")
         if isinstance(every, int) and isinstance(window, int) and every > window:
             faults.append(Fault(f"{address}.every", f"must be at most the window, {window}", every))
+        if arguments.get("feedback", "weights") != "weights" and window != 1:
+            faults.append(Fault(f"{address}.feedback", "goes with a window of 1 only", arguments["feedback"]))
         return faults + check_factors(arguments.get("factors"), f"{address}.factors")
 
     @classmethod
@@ -146,12 +166,53 @@ class Backprop:
             return {}
         return {f"*->{name}#{port}": lag for name in losses for port in range(1, len(net.blocks[name].sources))}
 
+    def share(self, sharing: Sharing) -> None:
+        """Has gradients added up over processes, each of which has a part of the net.
+
+        Args:
+            sharing: of this rule's parameters.
+
+        Raises:
+            RequestError: what it does with a parameter needs all of it in one process.
+        """
+        needs_whole = sharing.splits_any and not self.optimizer.is_elementwise
+        if needs_whole or (sharing.splits_filters and self.optimizer.limits_filters):
+            rule = "needs each parameter whole in one process, and the placement splits some"
+            raise RequestError(Fault(f"{self.address}.optimizer", rule, hint="partition these blocks by batch"))
+        self._sharing = sharing
+
     def gather(self, outputs: Mapping[str, Any], context: LearningContext, keep_graph: bool) -> None:
         """Goes back from the losses, and adds to the gradients gathered so far.
+
+        They stand apart until `learn`, as other rules may have gradients of the same parameters.
 
         Raises:
             RequestError: no parameter is within reach of the window.
         """
+        self._is_gathered = True
+        if self._learns_in(context):
+            self._take_up()
+            self._go_back(outputs, context, keep_graph)
+            self._put_aside()
+
+    def _learns_in(self, context: LearningContext) -> bool:
+        step = context.step // self.every
+        return step >= self.start and (step - self.start) % self.period == 0
+
+    def _take_up(self) -> None:
+        """Puts the gradients gathered so far where torch adds to them."""
+        for name, parameter in self.optimizer.parameters.items():
+            parameter.grad = self._apart.get(name)
+        self._apart = {}
+
+    def _put_aside(self) -> None:
+        self._apart = {name: p.grad for name, p in self.optimizer.parameters.items() if p.grad is not None}
+        for parameter in self.optimizer.parameters.values():
+            parameter.grad = None
+
+    def _go_back(self, outputs: Mapping[str, Any], context: LearningContext, keep_graph: bool) -> None:
+        if self.feedback is not None:
+            self.feedback.attach(outputs)
         total = self._total(outputs)
         if not total.requires_grad:
             frames = f"{self.window} frame{'s' if self.window > 1 else ''}"
@@ -161,8 +222,22 @@ class Backprop:
         scaler = self._scaler_for(total, context)
         scaled = total if self.accumulate == 1 else total / self.accumulate
         scaled = scaled if scaler is None else scaler.scale(scaled)
-        torch.autograd.backward(scaled, retain_graph=keep_graph, inputs=self._inputs)
-        self._is_gathered = True
+        if self._sharing is None:
+            torch.autograd.backward(scaled, retain_graph=keep_graph, inputs=self._inputs)
+        else:
+            self._go_back_together(scaled, self._sharing, keep_graph)
+
+    def _go_back_together(self, scaled: Tensor, sharing: Sharing, keep_graph: bool) -> None:
+        """Goes back through all of the graph, as other processes wait for its exchanges whatever this one changes."""
+        kept = [parameter.grad for parameter in self._others]
+        is_due = self.pending + 1 >= self.accumulate
+        if is_due:
+            sharing.begin()
+        torch.autograd.backward(scaled, retain_graph=keep_graph)
+        if is_due:
+            sharing.finish()
+        for parameter, gradient in zip(self._others, kept, strict=True):
+            parameter.grad = gradient
 
     def learn(self, outputs: Mapping[str, Any], context: LearningContext) -> dict[str, Tensor]:
         """Goes back from the losses and, when enough steps are gathered, changes the parameters."""
@@ -180,7 +255,8 @@ class Backprop:
         if self.clip is not None:
             if scaler is not None:
                 scaler.unscale_(self.optimizer)  # type: ignore[arg-type]
-            norm = self.clip(self.optimizer.parameters.values())
+            norm_of = self._sharing.norm if self._sharing is not None else None
+            norm = self.clip(self.optimizer.parameters.values(), norm_of)
             if norm is not None:
                 reported["gradient_norm"] = norm
         self._step(scaler)
@@ -222,6 +298,8 @@ class Backprop:
         """The optimisers' state, and the gradients gathered so far."""
         tensors = self.optimizer.state_tensors()
         if self.pending:
+            if self._sharing is not None:
+                self._sharing.settle()
             gathered = {name: p.grad for name, p in self.optimizer.parameters.items() if p.grad is not None}
             tensors |= {name + _GRADIENT: gradient for name, gradient in gathered.items()}
         return tensors
@@ -233,6 +311,12 @@ class Backprop:
             values["scaler"] = self._scaler.state_dict()
         return values
 
+    def merged_values(self, values: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """The numbers of several processes, each with a part of the net, as one process has them."""
+        merged = dict(values[0])
+        merged["optimizer"] = self.optimizer.merged_values([one["optimizer"] for one in values])
+        return merged
+
     def load_state(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
         """Sets what was saved."""
         own = {name: tensor for name, tensor in tensors.items() if not name.endswith(_GRADIENT)}
@@ -240,6 +324,8 @@ class Backprop:
         self.pending = values["pending"]
         for name, parameter in self.optimizer.parameters.items():
             gradient = tensors.get(name + _GRADIENT)
+            if gradient is not None and self._sharing is not None:
+                gradient = self._sharing.take(parameter, gradient)
             parameter.grad = None if gradient is None else laid_out_as(parameter, gradient.to(parameter.device))
         if "scaler" in values:
             device = next(iter(self.optimizer.parameters.values())).device

@@ -1,0 +1,262 @@
+"""Metrics of restricted Boltzmann machines: blocks that read examples and share the machine's parameters."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from rillnet.model.layers.annealing import Estimate, annealed_log_partition
+from rillnet.model.layers.boltzmann import RestrictedBoltzmann
+from rillnet.model.layers.energy import log_odds
+from rillnet.model.layers.metrics import Metric
+from rillnet.model.layers.units import Bernoulli, Gaussian, Kind, Softmax
+from rillnet.random import derive
+
+Count = Annotated[int, Field(ge=1)]
+KindName = Literal["binary", "Gaussian", "softmax"]
+
+
+class _OfMachine(Metric):
+    """A metric with the parameters of a machine, which it is to share."""
+
+    def __init__(self, in_features: int, units: int, visible: KindName, hidden: KindName, states: int, std: float):
+        super().__init__()
+        self.in_features, self.units = in_features, units
+        self.visible, self.hidden, self.states, self.std = visible, hidden, states, std
+        self.weight = nn.Parameter(torch.empty(units, in_features))
+        self.visible_bias = nn.Parameter(torch.empty(in_features))
+        self.hidden_bias = nn.Parameter(torch.empty(units))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Zeros, where nothing is shared."""
+        for parameter in self.parameters():
+            nn.init.zeros_(parameter)
+
+    @property
+    def machine(self) -> RestrictedBoltzmann:
+        """The machine that it measures."""
+        visible, hidden = (self._kind(name) for name in (self.visible, self.hidden))
+        weight, b, c = (tensor.detach() for tensor in (self.weight, self.visible_bias, self.hidden_bias))
+        return RestrictedBoltzmann(visible, hidden, weight, b, c)
+
+    def _kind(self, name: KindName) -> Kind:
+        return {"binary": Bernoulli(), "Gaussian": Gaussian(self.std), "softmax": Softmax(self.states)}[name]
+
+    def _each(self, x_NV: Tensor) -> Tensor:
+        """The value of each example, [N]."""
+        raise NotImplementedError
+
+    def statistics(self, *inputs: Any, **named: Any) -> Tensor:
+        """[sum over the examples, number of examples]."""
+        x_NV: Tensor = inputs[0].flatten(1)
+        total = self._each(x_NV).double().sum()
+        return torch.stack([total, total.new_full((), float(x_NV.shape[0]))])
+
+    def value(self, statistics: Tensor) -> Tensor:
+        """The mean."""
+        return (statistics[0] / statistics[1]).to(torch.float32)
+
+    def extra_repr(self) -> str:
+        return f"{self.visible} {self.in_features} x {self.hidden} {self.units}"
+
+
+class FreeEnergy(_OfMachine):
+    r"""The mean free energy of examples: $F(v) = -\log \sum_h e^{-E(v, h)}$.
+
+    A gap between that of the training and of held-out examples that grows tells of overfitting. Like all metrics of
+    machines it reads examples and shares the machine's parameters:
+    `share: {weight: hidden.weight, visible_bias: visible.bias, hidden_bias: hidden.bias}`.
+
+    Args:
+        in_features: how many visible units there are; left out in a net.
+        units: how many hidden units.
+        visible: kind of the visible units.
+        hidden: kind of the hidden units.
+        states: how many units a softmax group has.
+        std: standard deviation of Gaussian units.
+
+    Returns:
+        A number, in nats.
+
+    Example:
+        >>> FreeEnergy(in_features=3, units=2)(torch.zeros(1, 3))
+        tensor(-1.3863)
+
+    Source:
+        Hinton: A practical guide to training restricted Boltzmann machines, UTML TR 2010-003.
+    """
+
+    def __init__(
+        self,
+        in_features: Count,
+        units: Count,
+        visible: KindName = "binary",
+        hidden: KindName = "binary",
+        states: Count = 2,
+        std: float = 1.0,
+    ) -> None:
+        super().__init__(in_features, units, visible, hidden, states, std)
+
+    def _each(self, x_NV: Tensor) -> Tensor:
+        return self.machine.free_energy(x_NV)
+
+
+class ReconstructionError(_OfMachine):
+    r"""The mean squared distance of examples from what the machine makes of them: $|v - E[v | E[h | v]]|^2$.
+
+    Args:
+        in_features: how many visible units there are; left out in a net.
+        units: how many hidden units.
+        visible: kind of the visible units.
+        hidden: kind of the hidden units.
+        states: how many units a softmax group has.
+        std: standard deviation of Gaussian units.
+
+    Returns:
+        A number: squared differences added over the units, for one example.
+
+    Example:
+        >>> ReconstructionError(in_features=4, units=2)(torch.ones(1, 4))
+        tensor(1.)
+    """
+
+    def __init__(
+        self,
+        in_features: Count,
+        units: Count,
+        visible: KindName = "binary",
+        hidden: KindName = "binary",
+        states: Count = 2,
+        std: float = 1.0,
+    ) -> None:
+        super().__init__(in_features, units, visible, hidden, states, std)
+
+    def _each(self, x_NV: Tensor) -> Tensor:
+        return self.machine.reconstruction_error(x_NV)
+
+
+class PseudoLikelihood(_OfMachine):
+    r"""The mean log pseudo-likelihood of binary examples, by one unit of each: $V \log \sigma(F(\tilde v) - F(v))$.
+
+    Which unit is flipped goes round with the example's place in the batch, so that watching draws nothing.
+
+    Args:
+        in_features: how many visible units there are; left out in a net.
+        units: how many hidden units.
+        hidden: kind of the hidden units.
+        states: how many units a softmax group has.
+        std: standard deviation of Gaussian units.
+
+    Returns:
+        A number, in nats.
+
+    Example:
+        >>> PseudoLikelihood(in_features=2, units=2)(torch.zeros(1, 2))
+        tensor(-1.3863)
+
+    Source:
+        Besag: Statistical analysis of non-lattice data, The Statistician 24 (1975).
+    """
+
+    def __init__(
+        self, in_features: Count, units: Count, hidden: KindName = "binary", states: Count = 2, std: float = 1.0
+    ) -> None:
+        super().__init__(in_features, units, "binary", hidden, states, std)
+
+    def _each(self, x_NV: Tensor) -> Tensor:
+        # a stride that shares no factor with most sizes visits units all over an image
+        unit_N = torch.arange(x_NV.shape[0], device=x_NV.device) * 7919 % self.in_features
+        return self.machine.pseudo_likelihood(x_NV, unit_N)
+
+
+class LogLikelihood(_OfMachine):
+    r"""The mean log-likelihood of examples: $\log p(v) = -F(v) - \log Z$.
+
+    Z is summed exactly where one side has few states, and is otherwise estimated by annealed importance sampling, once,
+    after the last batch: leave it out of training (`exclude: [train]`).
+
+    Args:
+        in_features: how many visible units there are; left out in a net.
+        units: how many hidden units.
+        visible: kind of the visible units.
+        hidden: kind of the hidden units.
+        states: how many units a softmax group has.
+        std: standard deviation of Gaussian units.
+        chains: of the estimate.
+        temperatures: steps of each chain.
+        exact: `auto` enumerates where that is cheap, `never` always estimates.
+        seed: draws the chains.
+
+    Returns:
+        A number, in nats for one example. The table of a split also holds log Z, and how sure it is.
+
+    Example:
+        >>> LogLikelihood(in_features=3, units=2)(torch.zeros(1, 3))
+        tensor(-2.0794)
+
+    Source:
+        Salakhutdinov and Murray: On the quantitative analysis of deep belief networks, ICML 2008.
+    """
+
+    def __init__(
+        self,
+        in_features: Count,
+        units: Count,
+        visible: KindName = "binary",
+        hidden: KindName = "binary",
+        states: Count = 2,
+        std: float = 1.0,
+        chains: Count = 100,
+        temperatures: Count = 1000,
+        exact: Literal["auto", "never"] = "auto",
+        seed: int = 0,
+    ) -> None:
+        super().__init__(in_features, units, visible, hidden, states, std)
+        self.chains, self.temperatures, self.exact, self.seed = chains, temperatures, exact, seed
+        self._known: tuple[Tensor, Estimate] | None = None
+
+    def _each(self, x_NV: Tensor) -> Tensor:
+        return -self.machine.free_energy(x_NV)
+
+    def statistics(self, *inputs: Any, **named: Any) -> Tensor:
+        """[sum of -F, number of examples, sum of each visible unit], which the estimate begins from."""
+        sums_V = inputs[0].flatten(1).double().sum(0)
+        return torch.cat([super().statistics(*inputs), sums_V])
+
+    def value(self, statistics: Tensor) -> Tensor:
+        """The mean of -F, less log Z."""
+        if statistics.is_meta:  # only the shape is asked for
+            return statistics.new_empty((), dtype=torch.float32)
+        return (statistics[0] / statistics[1] - self._log_partition(statistics).value).to(torch.float32)
+
+    def table(self, statistics: Tensor) -> dict[str, Any] | None:
+        """The logarithm of Z, its bounds by three standard errors, and how many chains count."""
+        found = self._log_partition(statistics)
+        bounds = {"log_partition": found.value, "low": found.low, "high": found.high, "effective": found.effective}
+        return {"type": "LogLikelihood", **{name: x if x - x == 0 else None for name, x in bounds.items()}}
+
+    def _log_partition(self, statistics: Tensor) -> Estimate:
+        """The estimate that belongs to a split; value and table ask for the same one."""
+        if self._known is None or self._known[0] is not statistics:
+            self._known = (statistics, self._estimated(statistics))
+        return self._known[1]
+
+    def _estimated(self, statistics: Tensor) -> Estimate:
+        machine = self.machine
+        if self.exact == "auto" and machine.is_small:
+            exact = machine.log_partition()
+            return Estimate(exact, exact, exact, float("inf"))
+        mean_V = (statistics[2:] / statistics[1]).to(self.visible_bias)
+        base_V = log_odds(mean_V) if self.visible == "binary" else self.visible_bias
+        generator = torch.Generator(self.weight.device).manual_seed(derive(self.seed, "annealing"))
+        return annealed_log_partition(
+            machine,
+            chains=self.chains,
+            temperatures=self.temperatures,
+            base_bias_V=base_V.detach(),
+            generator=generator,
+        )

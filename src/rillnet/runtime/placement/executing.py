@@ -1,0 +1,79 @@
+"""A placed program as an executor runs it: with states that are kept, reset and saved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rillnet.runtime.placement.boxes import numel
+from rillnet.runtime.placement.exchange import Exchange
+from rillnet.runtime.placement.heartbeat import Heartbeat
+from rillnet.runtime.placement.program import PlacedNet, PlacedProgram
+from rillnet.runtime.placement.transfers import Transfers
+from rillnet.runtime.state import State
+
+
+class NotedExchange(Exchange):
+    """An exchange that is told of while it goes on.
+
+    Args:
+        exchange: the exchange.
+        heartbeat: what tells of it.
+    """
+
+    def __init__(self, exchange: Exchange, heartbeat: Heartbeat) -> None:
+        super().__init__(exchange.transfers, exchange.rank, exchange.dtype, exchange.label, exchange.device)
+        self.heartbeat = heartbeat
+
+    def _pass(self, *arguments: Any, **named: Any) -> Tensor | None:
+        self.heartbeat.note("waits in", self.label)
+        found = super()._pass(*arguments, **named)
+        self.heartbeat.note("computes", f"what follows {self.label}")
+        return found
+
+
+class Executing(PlacedProgram):
+    """One frame of a placed net, and what an executor asks of a program besides.
+
+    Args:
+        placed: the net.
+        outputs: what is wanted.
+        phase: train, val or test.
+        heartbeat: told of every exchange.
+    """
+
+    def __init__(self, placed: PlacedNet, outputs: Sequence[str] | None, phase: str, heartbeat: Heartbeat) -> None:
+        super().__init__(placed, outputs, phase)
+        self.heartbeat = heartbeat
+        self.report = {name: f"eager: {assigned.kind}" for name, assigned in placed.plan.blocks.items()}
+
+    def exchange(self, key: tuple[str, int, int], make: Callable[[], Transfers], label: str, kind: torch.dtype) -> Any:
+        """The exchange on an edge, which is told of."""
+        if key not in self._exchanges:
+            made, transfers = super().exchange(key, make, label, kind)
+            self._exchanges[key] = NotedExchange(made, self.heartbeat), transfers
+        return self._exchanges[key]
+
+    def reset(self, state: Mapping[str, Tensor], mask_N: Tensor) -> State:
+        """A state in which some streams begin anew, from zeros.
+
+        Args:
+            state: the parts of this process.
+            mask_N: one truth value per stream, of all of them.
+        """
+        mask_N = mask_N.bool()
+        fresh = dict(state)
+        for slot in self.slots:
+            held = self.plan.held(slot.source, self.rank, len(mask_N))
+            if held is None or not slot.signature.batched or not numel(held):
+                continue
+            dim = slot.signature.batch_dim
+            shape = [1] * len(held)
+            shape[dim] = held[dim][1] - held[dim][0]
+            own = mask_N[slice(*held[dim])].view(shape)
+            for delay in range(1, slot.length + 1):
+                fresh[slot.key(delay)] = state[slot.key(delay)].masked_fill(own, 0)
+        return fresh

@@ -1,0 +1,215 @@
+"""What processes compute together: batch statistics, losses and metrics of a batch of which each has a part."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn import functional
+
+from rillnet.model.layers.loss import IGNORED, Loss
+from rillnet.model.layers.metrics import Metric
+from rillnet.runtime.placement.assignment import Assigned
+from rillnet.runtime.placement.boxes import Box, numel
+from rillnet.runtime.placement.exchange import Summed
+from rillnet.runtime.placement.local import Computed, Local
+from rillnet.runtime.placement.plan import PlacementPlan
+
+_HALF = (torch.float16, torch.bfloat16)
+
+
+class LocalBatchNorm(Local):
+    """Batch normalisation with the statistics of the whole batch, wherever its parts are.
+
+    Each process sends the mean and the squared deviations of its part once on the way forward, and two sums of
+    gradients once on the way back.
+
+    Args:
+        module: the block's module.
+        assigned: how the block is split.
+        box: the part of its output.
+        group: the processes that have the same channels.
+        boxes: their parts, for a batch of a size.
+        place: which of them this process is.
+    """
+
+    needs_all = True
+
+    def __init__(
+        self, module: nn.Module, assigned: Assigned, box: Box, group: Any, plan: PlacementPlan, name: str, rank: int
+    ) -> None:
+        super().__init__(module, assigned, box)
+        self.group, self.plan, self.name = group, plan, name
+        own = box[1]
+        self.members = [r for r in plan.ranks if (part := plan.work(name, r, len(plan.ranks))) and part[1] == own]
+        self.place = self.members.index(rank)
+        self._weights: dict[int, Tensor] = {}
+
+    def __call__(self, values: Sequence[Any], box: Box, batch: int, token: Tensor | None) -> Computed:
+        (x,) = values
+        module = self.module
+        if not module.training and module.running_mean is not None:
+            parameters = (module.running_mean, module.running_var, module.weight, module.bias)
+            return functional.batch_norm(x, *parameters, False, 0.0, module.eps), token
+        total = batch * math.prod(self.rule.sends[1:])
+        if total == 1 and module.training:
+            shape = [batch, *self.rule.sends]
+            raise ValueError(f"Expected more than 1 value per channel when training, got input size {shape}")
+        wide = x.float() if x.dtype in _HALF else x
+        if token is None:
+            mean, variance = self.statistics(wide, batch)
+            y = functional.batch_norm(wide, mean, variance, module.weight, module.bias, False, 0.0, module.eps)
+        else:
+            y, mean, variance, token = _Normalized.apply(  # type: ignore[no-untyped-call]
+                wide, module.weight, module.bias, token, self, batch
+            )
+        if module.training and module.running_mean is not None:
+            self._remember(mean, variance * (total / (total - 1)))
+        return y.to(x.dtype), token
+
+    def statistics(self, x: Tensor, batch: int) -> tuple[Tensor, Tensor]:
+        """Mean and variance of each channel over the whole batch.
+
+        Args:
+            x: the part of this process.
+            batch: examples in the whole batch.
+        """
+        shares = self._shares(batch, x)
+        over = [0, *range(2, x.dim())]
+        both = x.new_zeros(len(self.members), 2, x.shape[1])
+        if x.numel():
+            variance, mean = torch.var_mean(x, over, correction=0)
+            both[self.place] = torch.stack([mean, variance])
+        dist.all_reduce(both, group=self.group)
+        means, variances = both[:, 0], both[:, 1]
+        mean = (shares * means).sum(0)
+        return mean, (shares * (variances + (means - mean).square())).sum(0)
+
+    def _shares(self, batch: int, like: Tensor) -> Tensor:
+        """Which share of all numbers of a channel each process has."""
+        if batch not in self._weights:
+            boxes = [self.plan.work(self.name, rank, batch) for rank in self.members]
+            counts = torch.tensor([0.0 if box is None else float(numel(box)) for box in boxes], dtype=torch.float64)
+            self._weights[batch] = (counts / counts.sum())[:, None].to(like)
+        return self._weights[batch].to(like)
+
+    @torch.no_grad()
+    def _remember(self, mean: Tensor, variance: Tensor) -> None:
+        module = self.module
+        module.num_batches_tracked.add_(1)
+        share = 1 / module.num_batches_tracked if module.momentum is None else module.momentum
+        module.running_mean.lerp_(mean.to(module.running_mean), share)
+        module.running_var.lerp_(variance.to(module.running_var), share)
+
+
+class _Normalized(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        token: Tensor,
+        local: LocalBatchNorm,
+        batch: int,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        mean, variance = local.statistics(x, batch)
+        ctx.save_for_backward(x, weight, mean, (variance + local.module.eps).rsqrt())
+        ctx.group, ctx.total = local.group, batch * math.prod(local.rule.sends[1:])
+        ctx.mark_non_differentiable(mean, variance)
+        y = functional.batch_norm(x, mean, variance, weight, bias, False, 0.0, local.module.eps)
+        return y, mean, variance, token.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        x, weight, mean, inverse = ctx.saved_tensors
+        gradient = gradients[0]
+        shape, over = [1, -1, *[1] * (x.dim() - 2)], [0, *range(2, x.dim())]
+        normal = (x - mean.view(shape)) * inverse.view(shape)
+        own = torch.stack([gradient.sum(over), (gradient * normal).sum(over)])
+        both = own.clone()
+        dist.all_reduce(both, group=ctx.group)
+        both /= ctx.total
+        scale = inverse if weight is None else inverse * weight
+        of_x = scale.view(shape) * (gradient - both[0].view(shape) - normal * both[1].view(shape))
+        of_weight, of_bias = (None, None) if weight is None else (own[1], own[0])
+        return of_x, of_weight, of_bias, gradients[3], None, None
+
+
+class LocalCount(Local):
+    """A loss or metric: statistics of the part, added up over all processes."""
+
+    needs_all = True
+
+    def __init__(self, module: nn.Module, assigned: Assigned, box: Box, group: Any, copies: int) -> None:
+        super().__init__(module, assigned, box)
+        self.group, self.copies = group, copies
+
+    def __call__(self, values: Sequence[Any], box: Box, batch: int, token: Tensor | None) -> Computed:
+        assert isinstance(self.module, Metric)
+        if numel(box):
+            statistics = self.module.statistics(*values)
+        else:  # of nothing it may not be defined
+            one = [value.new_zeros(1, *value.shape[1:]) if value.dim() else value for value in values]
+            statistics = torch.zeros_like(self.module.statistics(*one))
+        statistics, token = added(statistics, token, self.group, self.copies)
+        return self.valued(statistics, values), token
+
+    def valued(self, statistics: Tensor, values: Sequence[Tensor]) -> Tensor:
+        """What statistics of the whole batch stand for."""
+        module = self.module
+        if type(module).value is not Loss.value:
+            found: Tensor = module.value(statistics)
+            return found
+        total, count = statistics[0], statistics[1]
+        if len(values) > 2:
+            count = torch.where(count == 0, torch.ones_like(count), count)
+        autocast = torch.is_autocast_enabled(statistics.device.type)
+        return (total / count).to(torch.float32 if autocast else values[0].dtype)
+
+
+class LocalClasses(LocalCount):
+    """Cross-entropy with the scores of each process those of some classes."""
+
+    def __init__(
+        self, module: nn.Module, assigned: Assigned, box: Box, group: Any, copies: int, across: Any
+    ) -> None:
+        super().__init__(module, assigned, box, group, copies)
+        self.across = across
+
+    def __call__(self, values: Sequence[Any], box: Box, batch: int, token: Tensor | None) -> Computed:
+        scores, label = values
+        low, high = box[1]
+        wide = scores.float() if scores.dtype in _HALF else scores
+        largest = wide.detach().amax(1)
+        dist.all_reduce(largest, dist.ReduceOp.MAX, group=self.across)
+        shifted = wide - largest[:, None]
+        is_here = (label >= low) & (label < high)
+        picked = shifted.gather(1, (label - low).clamp(0, high - low - 1)[:, None])[:, 0]
+        both = torch.stack([shifted.exp().sum(1), torch.where(is_here, picked, torch.zeros_like(picked))])
+        (sums, picked), token = added(both, token, self.across, 1)
+        counts = label != IGNORED
+        total = torch.where(counts, sums.log() - picked, torch.zeros_like(picked)).sum().double()
+        statistics, token = added(torch.stack([total, counts.sum().double()]), token, self.group, self.copies)
+        return self.valued(statistics, values), token
+
+
+def added(value: Tensor, token: Tensor | None, group: Any, copies: int) -> tuple[Tensor, Tensor | None]:
+    """The sum over processes, of which several may have the same part.
+
+    Args:
+        value: what this process adds.
+        token: of the exchange before; None where nothing is learned.
+        group: the processes.
+        copies: how many of them have the same part.
+    """
+    if token is None or not value.is_floating_point():
+        total = value.clone()
+        dist.all_reduce(total, group=group)
+        return total / copies if copies > 1 else total, token
+    found: tuple[Tensor, Tensor] = Summed.apply(value, token, group, copies)  # type: ignore[no-untyped-call]
+    return found

@@ -1,0 +1,134 @@
+"""What a learning rule needs of the other processes: sums of gradients, and norms over all slices."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from rillnet.runtime.placement.gathering import Holding
+from rillnet.runtime.placement.heartbeat import Heartbeat
+from rillnet.runtime.placement.plan import PlacementPlan
+from rillnet.runtime.placement.reduction import GradientReduction
+
+
+class Sharing:
+    """The gradients of one rule, over all processes.
+
+    Args:
+        plan: who computes what.
+        rank: this process.
+        parameters: what the rule changes, by address.
+        holdings: who has which parts, by address.
+        heartbeat: told of the reduction.
+    """
+
+    def __init__(
+        self,
+        plan: PlacementPlan,
+        rank: int,
+        parameters: Mapping[str, nn.Parameter],
+        holdings: Mapping[str, Holding],
+        heartbeat: Heartbeat,
+    ) -> None:
+        self.rank, self.heartbeat = rank, heartbeat
+        self.holdings = {address: holdings[address] for address in parameters}
+        self._reduction = _Reduction(plan, rank, {id(parameter) for parameter in parameters.values()})
+        self._sharers = {id(p): holdings[address].sharers[rank] for address, p in parameters.items()}
+
+    @property
+    def splits_any(self) -> bool:
+        """Whether any parameter is held in parts."""
+        return any(
+            own is not None and holding.shape_in(rank) != holding.shape
+            for holding in self.holdings.values()
+            for rank, own in enumerate(holding.boxes)
+        )
+
+    @property
+    def splits_filters(self) -> bool:
+        """Whether any filter, which is a row of a parameter, is held in parts."""
+        return any(
+            (span[1] - span[0]) != size
+            for holding in self.holdings.values()
+            for own in holding.boxes
+            for box in own or ()
+            for span, size in zip(box[1:], holding.shape[1:], strict=True)
+        )
+
+    def begin(self) -> None:
+        """A backward pass is about to begin, after which the rule changes parameters."""
+        self._reduction.begin()
+
+    def finish(self) -> None:
+        """Waits until all gradients are sums over all processes."""
+        self.heartbeat.note("waits in", "sum of gradients")
+        self._reduction.finish()
+        self.heartbeat.note("computes", "the optimiser's step")
+
+    def settle(self) -> None:
+        """Adds up gradients that are being gathered over several steps, so that one process has each sum."""
+        self._reduction.begin()
+        self._reduction.finish()
+        self._reduction.leave_to_first()
+
+    def take(self, parameter: Tensor, gradient: Tensor) -> Tensor | None:
+        """What this process goes on from, of gathered gradients that were saved: all of it, or nothing."""
+        return self._reduction.share_of(parameter, gradient)
+
+    def norm(self, parameters: Iterable[Tensor], kind: float) -> Tensor:
+        """The norm of the gradients of all slices of all processes, each counted once.
+
+        Args:
+            parameters: of this process, with their gradients.
+            kind: which norm; infinity is the largest absolute value.
+        """
+        with_gradients = [p for p in parameters if p.grad is not None and p.numel()]
+        total = torch.zeros((), dtype=torch.float64)
+        for parameter in with_gradients:
+            assert parameter.grad is not None
+            value = torch.linalg.vector_norm(parameter.grad, kind, dtype=torch.float32).double()
+            if math.isinf(kind):
+                total = torch.maximum(total, value)
+            else:
+                total = total + value**kind / self._sharers[id(parameter)]
+        self.heartbeat.note("waits in", "norm of all gradients")
+        dist.all_reduce(total, dist.ReduceOp.MAX if math.isinf(kind) else dist.ReduceOp.SUM)
+        self.heartbeat.note("computes", "the optimiser's step")
+        return (total if math.isinf(kind) else total ** (1 / kind)).float()
+
+
+class _Reduction(GradientReduction):
+    """Of some parameters only."""
+
+    def __init__(self, plan: PlacementPlan, rank: int, own: set[int]) -> None:
+        self._own, self.rank = own, rank
+        self._firsts: dict[int, tuple[bool, int]] = {}
+        super().__init__(plan, rank)
+
+    def _collect(
+        self,
+        open_ones: dict[tuple[tuple[int, ...], int], list[nn.Parameter]],
+        key: tuple[tuple[int, ...], int],
+        parameter: nn.Parameter,
+        bucket_bytes: int,
+    ) -> None:
+        if id(parameter) in self._own:
+            self._firsts[id(parameter)] = (key[0][0] == self.rank, key[1])
+            super()._collect(open_ones, key, parameter, bucket_bytes)
+
+    def leave_to_first(self) -> None:
+        """After a sum: what the next one adds up again is with the first of those that share it."""
+        for bucket in self.buckets:
+            for parameter in bucket.parameters:
+                if parameter.grad is not None:
+                    is_first, copies = self._firsts[id(parameter)]
+                    parameter.grad.mul_(copies if is_first else 0)
+
+    def share_of(self, parameter: Tensor, gradient: Tensor) -> Tensor | None:
+        """What of a saved sum this process begins with."""
+        is_first, copies = self._firsts.get(id(parameter), (True, 1))
+        return gradient * copies if is_first else torch.zeros_like(gradient)

@@ -1,0 +1,7 @@
+"""Learning rules of energy models: data should have less energy than what the model makes of itself."""
+
+from __future__ import annotations
+
+from rillnet.training.learning_rules.divergence.contrastive import ContrastiveDivergence
+
+__all__ = ["ContrastiveDivergence"]

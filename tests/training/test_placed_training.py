@@ -1,0 +1,84 @@
+"""Runs on several processes: the numbers of one, with every optimiser, limit and average, saved and gone on with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import rillnet as rn
+from rillnet.runtime import checkpoint as checkpoints
+from tests.placed import in_processes
+
+_CONV = ("conv", "norm", "act", "pool")
+PLACEMENTS: dict[str, dict[str, Any]] = {
+    "batch": {},
+    "feature": {"default": {"partition": "feature"}},
+    "space": {"blocks": dict.fromkeys(_CONV, {"partition": "space"})},
+    "location": {"blocks": {"conv": {"location": 1}, "norm": {"location": 0}, "fit": {"location": 1}}},
+    "mixed": {"blocks": {"fit": {"partition": "feature"}, "logits": {"location": 0}, "norm": {"partition": "space"}}},
+}
+RULES: dict[str, dict[str, Any]] = {
+    "SGD": {"optimizer": {"type": "SGD", "lr": 0.1, "momentum": 0.9, "max_norm": 1.5}, "clip": 0.5},
+    "Adam": {"optimizer": {"type": "Adam", "lr": 0.003, "l1": 0.001}, "accumulate": 3, "clip": 1.0},
+    "AdamW": {"optimizer": {"type": "AdamW", "lr": 0.003, "weight_decay": 0.1}, "factors": {"*/bias": {"rate": 2}}},
+}
+
+
+def experiment(rule: str, placement: dict[str, Any], steps: int, **run: Any) -> rn.Experiment:
+    net = rn.Net("small", inputs={"x": (2, 8, 8), "label": rn.Scalar("int64")})
+    net.add("conv", rn.Conv2d(out_channels=6, kernel_size=3, padding=1), source="x")
+    net.add("norm", rn.BatchNorm2d()).add("act", rn.ReLU()).add("pool", rn.MaxPool2d(kernel_size=2))
+    net.add("flat", rn.Flatten()).add("fit", rn.Linear(out_features=9)).add("relu", rn.ReLU())
+    net.add("drop", rn.Dropout(p=0.2)).add("logits", rn.Linear(out_features=5))
+    net.add("loss", rn.CrossEntropy(), source=["logits", "label"])
+    net.add("accuracy", rn.Accuracy(), source=["logits", "label"], exclude=["train"])
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(39, 2, 8, 8, generator=generator)  # the last batch is short
+    data = {"x": x, "label": torch.randint(0, 5, (39,), generator=generator)}
+    learning = {"type": "Backprop", **RULES[rule]}
+    values = {"steps": steps, "seed": 3, "execution": "eager", "evaluate": {"every": "never"}, **run}
+    return rn.Experiment(net=net, data=data, learning=learning, run=values, placement=placement)
+
+
+def trained(rule: str, placement: dict[str, Any], steps: int, root: str, **run: Any) -> dict[str, dict[str, Tensor]]:
+    """All tensors of the last checkpoint of a run, in every process."""
+    with rn.Session(experiment(rule, placement, steps, **run), root=root, resume=True) as session:
+        session.run(progress=False)
+        assert session.record is not None
+        path = session.record.directory.checkpoints
+    saved, _ = checkpoints.newest(path)
+    assert saved is not None
+    return {group: saved.tensors(group) for group in saved.groups}
+
+
+def many(cases: list[tuple[str, dict[str, Any], int, str]], run: dict[str, Any]) -> list[dict[str, dict[str, Tensor]]]:
+    return [trained(*case, **run) for case in cases]
+
+
+def largest_difference(a: dict[str, dict[str, Tensor]], b: dict[str, dict[str, Tensor]]) -> float:
+    assert a.keys() == b.keys()
+    found = 0.0
+    for group, tensors in a.items():
+        assert tensors.keys() == b[group].keys()
+        for name, tensor in tensors.items():
+            assert tensor.shape == b[group][name].shape
+            found = max([found, *(tensor.double() - b[group][name].double()).abs().flatten().tolist()])
+    return found
+
+
+@pytest.mark.parametrize(
+    "count", [2, pytest.param(3, marks=pytest.mark.slow), pytest.param(4, marks=pytest.mark.slow)]
+)
+def test_all_kinds_with_all_optimisers_equal_one_process(count: int, tmp_path: Path) -> None:
+    run = {"average": 0.9}
+    rules = list(RULES) if count == 2 else ["Adam"]
+    cases = [(rule, kind) for rule in rules for kind in PLACEMENTS]
+    alone = {rule: trained(rule, {}, 20, str(tmp_path / "one" / rule), **run) for rule in rules}
+    asked = [(rule, PLACEMENTS[kind], 20, str(tmp_path / f"{rule}-{kind}")) for rule, kind in cases]
+    found = in_processes(count, tmp_path / "processes", many, asked, run)[0]
+    differences = {case: largest_difference(alone[case[0]], got) for case, got in zip(cases, found, strict=True)}
+    assert {case: value for case, value in differences.items() if not value < 1e-5} == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import multiprocessing
 import os
 import pickle
 from collections.abc import Callable
@@ -24,7 +25,11 @@ def in_processes(count: int, folder: Path, function: Callable[..., Any], *argume
         arguments: its arguments.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    mp.spawn(_joined, (count, str(folder), function, arguments), nprocs=count)
+    # a server that has imported what the processes need, so that each of them starts at once
+    multiprocessing.set_forkserver_preload(["rillnet", "rillnet.training.experiment", "torch.distributed", __name__])
+    mp.start_processes(  # type: ignore[no-untyped-call]
+        _joined, (count, str(folder), function, arguments), nprocs=count, start_method="forkserver"
+    )
     return [pickle.loads((folder / f"result-{rank}").read_bytes()) for rank in range(count)]
 
 

@@ -7,7 +7,6 @@ from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
-
 BEGINS = "#begins"
 """What stands beside what the blocks of a frame sent: which streams began anew in it, or one true value for all."""
 
@@ -21,8 +20,9 @@ class LearningRule(Protocol):
     Rules act in the order in which they are named.
     """
 
-    reads: tuple[str, ...]
-    """Names of the blocks and inputs it needs: `hidden`, `lstm[1]`, or `hidden@-1` for the frame before."""
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Names of the blocks and inputs it needs: `hidden`, `lstm[1]`, or `hidden@-1` for the frame before."""
 
     def learn(self, outputs: Mapping[str, Any], context: LearningContext) -> dict[str, Tensor]:
         """Changes parameters after a frame.

@@ -45,6 +45,15 @@ ROWS: list[Row] = [
     ("ConvLSTMCell", [IMAGE], {"hidden_channels": 3}),
     ("OneHot", [()], {"classes": 4}),
     ("Noise", [PLAIN], {"std": 0.1}),
+    ("Draw", [PLAIN], {}),
+    ("BernoulliUnits", [PLAIN], {"out_features": 4, "draws": False}),
+    ("GaussianUnits", [PLAIN], {"out_features": 4, "std": 0.5}),
+    ("SoftmaxUnits", [PLAIN], {"out_features": 4, "states": 2, "draws": False}),
+    ("FreeEnergy", [PLAIN], {"units": 2, "visible": "Gaussian"}),
+    ("LogLikelihood", [PLAIN], {"units": 2}),
+    ("LogLikelihood", [PLAIN], {"units": 2, "exact": "never", "chains": 3, "temperatures": 5}),
+    ("PseudoLikelihood", [PLAIN], {"units": 2}),
+    ("ReconstructionError", [PLAIN], {"units": 2}),
     ("Pool", [IMAGE, (2,)], {"act": "tanh"}),
     ("Pool", [IMAGE], {"layernorm_mean": "spatial", "layernorm_std": "full", "gain_shape": "spatial"}),
     ("Pool", [IMAGE], {"noise": "uniform", "dropout": 0.2, "zoneout": 0.3, "bias_shape": "full"}),
@@ -63,6 +72,10 @@ ROWS: list[Row] = [
 OF_TORCH = {"RNNCell", "GRUCell"}
 
 NO_GRADIENT = {
+    "FreeEnergy": "measures what contrastive divergence learns",
+    "LogLikelihood": "measures what contrastive divergence learns",
+    "PseudoLikelihood": "measures what contrastive divergence learns",
+    "ReconstructionError": "measures what contrastive divergence learns",
     "Accuracy": "a count",
     "AccuracyByDelay": "counts",
     "ConfusionByDelay": "counts",
@@ -70,6 +83,7 @@ NO_GRADIENT = {
 }
 ALWAYS_FLOAT32 = dict.fromkeys(NO_GRADIENT, "what counts, whatever the type of the scores")
 NO_GRADIENT["OneHot"] = "reads class numbers"
+NO_GRADIENT["Draw"] = "0 or 1 by chance"
 
 
 def name_of(row: Row) -> str:

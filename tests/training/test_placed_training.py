@@ -30,7 +30,7 @@ RULES: dict[str, dict[str, Any]] = {
 
 def experiment(rule: str, placement: dict[str, Any], steps: int, **run: Any) -> rn.Experiment:
     net = rn.Net("small", inputs={"x": (2, 8, 8), "label": rn.Scalar("int64")})
-    net.add("conv", rn.Conv2d(out_channels=6, kernel_size=3, padding=1), source="x")
+    net.add("conv", rn.Conv2d(out_channels=6, kernel_size=3, padding=1, bias=False), source="x")
     net.add("norm", rn.BatchNorm2d()).add("act", rn.ReLU()).add("pool", rn.MaxPool2d(kernel_size=2))
     net.add("flat", rn.Flatten()).add("fit", rn.Linear(out_features=9)).add("relu", rn.ReLU())
     net.add("drop", rn.Dropout(p=0.2)).add("logits", rn.Linear(out_features=5))
@@ -82,3 +82,57 @@ def test_all_kinds_with_all_optimisers_equal_one_process(count: int, tmp_path: P
     found = in_processes(count, tmp_path / "processes", many, asked, run)[0]
     differences = {case: largest_difference(alone[case[0]], got) for case, got in zip(cases, found, strict=True)}
     assert {case: value for case, value in differences.items() if not value < 1e-5} == {}
+
+
+def in_parts(rule: str, placement: dict[str, Any], root: str, parts: list[int], **run: Any) -> dict[str, Any]:
+    """A run of 12 steps that stops after some, is gone on with by another session, and stops again."""
+    for steps in parts:
+        with rn.Session(experiment(rule, placement, 12, **run), root=root, resume=True) as session:
+            session.run(steps=steps, progress=False)
+    return trained(rule, placement, 12, root, **run)
+
+
+def resaved(rule: str, placement: dict[str, Any], root: str) -> dict[str, dict[str, Tensor]]:
+    """What a session saves that has done nothing but go on."""
+    with rn.Session(experiment(rule, placement, 12), root=root, resume=True) as session:
+        assert session.record is not None
+        session.record.saved_at = None
+        path = session.checkpoint()
+    found = checkpoints.load(path)
+    return {group: found.tensors(group) for group in found.groups}
+
+
+def test_a_run_that_was_stopped_in_the_midst_of_gathering_ends_with_the_same_bits(tmp_path: Path) -> None:
+    run = {"average": 0.9, "checkpoint": {"every": "5 steps"}}
+    for name in ("batch", "mixed"):
+        root = str(tmp_path / name)
+        whole = in_processes(2, tmp_path / f"{name}-1", trained_once, "Adam", PLACEMENTS[name], root + "-whole", run)[0]
+        parts = in_processes(2, tmp_path / f"{name}-2", in_parts_once, "Adam", PLACEMENTS[name], root + "-parts", run)[0]
+        assert largest_difference(whole, parts) == 0
+
+
+def trained_once(rule: str, placement: dict[str, Any], root: str, run: dict[str, Any]) -> dict[str, Any]:
+    return trained(rule, placement, 12, root, **run)
+
+
+def in_parts_once(rule: str, placement: dict[str, Any], root: str, run: dict[str, Any]) -> dict[str, Any]:
+    return in_parts(rule, placement, root, [5], **run)
+
+
+def started(rule: str, placement: dict[str, Any], root: str) -> dict[str, Any]:
+    with rn.Session(experiment(rule, placement, 12), root=root, resume=True) as session:
+        session.run(steps=6, progress=False)
+    return {}
+
+
+@pytest.mark.parametrize("rule", ["SGD", "AdamW"])
+def test_a_checkpoint_loads_on_any_number_of_processes(rule: str, tmp_path: Path) -> None:
+    root, mixed = str(tmp_path / "runs"), PLACEMENTS["mixed"]
+    in_processes(2, tmp_path / "a", started, rule, mixed, root)
+    saved = checkpoints.newest(next((tmp_path / "runs" / "small").iterdir()) / "checkpoints")[0]
+    assert saved is not None
+    before = {group: saved.tensors(group) for group in saved.groups}
+    alone = resaved(rule, {}, root)
+    on_three = in_processes(3, tmp_path / "b", resaved, rule, PLACEMENTS["feature"], root)[0]
+    back = in_processes(2, tmp_path / "c", resaved, rule, {}, root)[0]
+    assert [largest_difference(before, after) for after in (alone, on_three, back)] == [0, 0, 0]

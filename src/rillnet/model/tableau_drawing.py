@@ -46,6 +46,11 @@ text { font-family: Inter, "Helvetica Neue", Helvetica, Arial, sans-serif; }
 }
 """
 
+MOST_ROWS = 400
+"""Of larger nets the first and last blocks are shown."""
+
+_FIRST, _LAST = 20, 10
+
 _SCALE = ((222, 235, 250), (66, 133, 214), (10, 45, 105))
 """Colours of the earliest, a middle and the latest update step."""
 
@@ -59,7 +64,8 @@ def tableau_text(rollouts: Mapping[str, Rollout], frames: int) -> str:
 
     Returns:
         A row per block: for each rollout and each frame from 0 on the update step at which it is ready; then
-        the update steps per frame, and the first response of the blocks that only losses and metrics read.
+        the update steps per frame, and the first response of the blocks that only losses and metrics read. Of
+        more than `MOST_ROWS` of them the first and last are told.
 
     Raises:
         RequestError: the rollouts are not of the same net, or one is not valid.
@@ -79,21 +85,41 @@ def tableau_text(rollouts: Mapping[str, Rollout], frames: int) -> str:
     """
     names = _blocks(rollouts)
     tableaus = {name: rollout.tableau(frames) for name, rollout in rollouts.items()}
-    ends = _ends(next(iter(rollouts.values())))
+    rows, ends = shortened(names), shortened(ends_of(next(iter(rollouts.values()))))
     widest = max((step for tableau in tableaus.values() for steps in tableau.values() for step in steps), default=0)
     digits = max(len(str(widest)), len(str(frames)))
-    labels = ["frame", *names, "steps per frame", *(f"first response: {end}" for end in ends)]
+    labels = ["frame", *map(_label, rows), "steps per frame", *(f"first response: {_label(end)}" for end in ends)]
     columns = [["", *labels]]
     for name, rollout in rollouts.items():
-        rows = [range(frames + 1), *(tableaus[name][block] for block in names)]
-        responses = [rollout.first_response(end) for end in ends]
-        cells = [" ".join(f"{step:>{digits}}" for step in row) for row in rows]
+        steps = [range(frames + 1), *(() if isinstance(row, int) else tableaus[name][row] for row in rows)]
+        cells = [" ".join(f"{step:>{digits}}" for step in row) for row in steps]
         cells += [f"{rollout.inference_factor:>{digits}}"]
-        cells += ["-" if response is None else f"{response:>{digits}}" for response in responses]
+        cells += ["" if isinstance(end, int) else _response_text(rollout, end, digits) for end in ends]
         columns.append([name, *cells])
     widths = [max(map(len, column)) for column in columns]
     lines = zip(*(_justified(column, width) for column, width in zip(columns, widths, strict=True)), strict=True)
     return "\n".join(_line(cells) for cells in lines)
+
+
+def shortened(names: Sequence[str]) -> list[str | int]:
+    """Names of blocks; of more than `MOST_ROWS` the first and last, and how many come between them.
+
+    Example:
+        >>> [str(name) for name in shortened([f"b{n}" for n in range(1000)])][19:22]
+        ['b19', '970', 'b990']
+    """
+    if len(names) <= MOST_ROWS:
+        return list(names)
+    return [*names[:_FIRST], len(names) - _FIRST - _LAST, *names[-_LAST:]]
+
+
+def _label(row: str | int) -> str:
+    return f"... {row:,} more" if isinstance(row, int) else row
+
+
+def _response_text(rollout: Rollout, end: str, digits: int) -> str:
+    response = rollout.first_response(end)
+    return "-" if response is None else f"{response:>{digits}}"
 
 
 def _justified(column: Sequence[str], width: int) -> list[str]:
@@ -114,7 +140,7 @@ def _blocks(rollouts: Mapping[str, Rollout]) -> list[str]:
     return every[0]
 
 
-def _ends(rollout: Rollout) -> list[str]:
+def ends_of(rollout: Rollout) -> list[str]:
     """The blocks that nothing reads but losses and metrics, which are one number for a whole batch."""
     blocks = rollout.flat.blocks
     told = {n for n, block in blocks.items() if isinstance(block.output, Signature) and not block.output.batched}
@@ -138,17 +164,18 @@ def tableau_svg(rollouts: Mapping[str, Rollout], frames: int) -> str:
     Raises:
         RequestError: the rollouts are not of the same net, or one is not valid.
     """
-    names = _blocks(rollouts)
+    rows = shortened(_blocks(rollouts))
     tableaus = {name: rollout.tableau(frames) for name, rollout in rollouts.items()}
     latest = max((step for tableau in tableaus.values() for steps in tableau.values() for step in steps), default=0)
-    left = _MARGIN + max(text_width(fitted(name, _WIDEST, 12), 12) for name in [*names, "frame"]) + 10
+    labels = [*map(_label, rows), "frame"]
+    left = _MARGIN + max(text_width(fitted(label, _WIDEST, 12), 12) for label in labels) + 10
     titles = max(text_width(name, 14, bold=True) for name in rollouts)
     steps = max(text_width(_steps_told(rollout), 11) for rollout in rollouts.values())
     panel = max((frames + 1) * (_CELL_WIDTH + _GAP), titles, steps)
-    bottom = _TITLE + len(names) * (_CELL_HEIGHT + _GAP)
-    parts = [_row_names(names, rollouts, left)]
+    bottom = _TITLE + len(rows) * (_CELL_HEIGHT + _GAP)
+    parts = [_row_names(rows, rollouts, left)]
     for number, (name, rollout) in enumerate(rollouts.items()):
-        parts.append(_panel(name, rollout, tableaus[name], latest, left + number * (panel + _BETWEEN)))
+        parts.append(_panel(name, rollout, tableaus[name], rows, latest, left + number * (panel + _BETWEEN)))
     parts += [_legend_line(kind, told, left, bottom + 12 + n * _LEGEND_LINE) for n, (kind, told) in enumerate(_LEGEND)]
     widest = _LEGEND_INDENT + max(text_width(told, 11) for _, told in _LEGEND)
     width = left + max(len(rollouts) * (panel + _BETWEEN) - _BETWEEN, widest) + _MARGIN
@@ -189,11 +216,11 @@ def _top(row: int) -> float:
     return _TITLE + row * (_CELL_HEIGHT + _GAP)
 
 
-def _row_names(names: Sequence[str], rollouts: Mapping[str, Rollout], left: float) -> str:
+def _row_names(rows: Sequence[str | int], rollouts: Mapping[str, Rollout], left: float) -> str:
     inputs = next(iter(rollouts.values())).flat.inputs
     found = [f'<text class="axis" style="text-anchor: end" x="{left - 10:.1f}" y="{_TITLE - 8:.1f}">frame</text>']
-    for row, name in enumerate(names):
-        kind = "name input" if name in inputs else "name"
+    for row, name in enumerate(map(_label, rows)):
+        kind = "name input" if name in inputs or isinstance(rows[row], int) else "name"
         y = _top(row) + _CELL_HEIGHT / 2 + 4
         shown = escape(fitted(name, _WIDEST, 12))
         whole = f"<title>{escape(name)}</title>" if shown != escape(name) else ""
@@ -201,7 +228,14 @@ def _row_names(names: Sequence[str], rollouts: Mapping[str, Rollout], left: floa
     return "\n".join(found)
 
 
-def _panel(name: str, rollout: Rollout, tableau: Mapping[str, Sequence[int]], latest: int, x: float) -> str:
+def _panel(
+    name: str,
+    rollout: Rollout,
+    tableau: Mapping[str, Sequence[int]],
+    rows: Sequence[str | int],
+    latest: int,
+    x: float,
+) -> str:
     """One rollout's cells, with its name and its update steps per frame above."""
     found = [
         f'<text class="title" x="{x:.1f}" y="22">{escape(name)}</text>',
@@ -211,9 +245,11 @@ def _panel(name: str, rollout: Rollout, tableau: Mapping[str, Sequence[int]], la
     for frame in range(frames):
         middle = x + frame * (_CELL_WIDTH + _GAP) + _CELL_WIDTH / 2
         found.append(f'<text class="axis" x="{middle:.1f}" y="{_TITLE - 8:.1f}">{frame}</text>')
-    for row, (block, ready) in enumerate(tableau.items()):
+    for row, block in enumerate(rows):
+        if isinstance(block, int):
+            continue
         first = rollout.first_response(block)
-        for frame, step in enumerate(ready):
+        for frame, step in enumerate(tableau[block]):
             is_first = frame == first and block not in rollout.flat.inputs
             found.append(_cell(x + frame * (_CELL_WIDTH + _GAP), _top(row), step, latest, is_first))
     return "\n".join(found)

@@ -10,12 +10,13 @@ from torch import Tensor
 
 from rillnet.data.batch import Batch
 from rillnet.data.feed import Feed
-from rillnet.errors import RunError
+from rillnet.errors import RunError, UpdateError
 from rillnet.model.net import Net
 from rillnet.runtime import checkpoint as checkpoints
 from rillnet.runtime.clock import Clock
 from rillnet.runtime.executor import Executor
 from rillnet.runtime.record import Record
+from rillnet.runtime.tensorfiles import write_group
 
 _ADVICE = "lower the learning rate, clip the gradient, or look at the data"
 
@@ -56,6 +57,30 @@ def loss_error(session: Running, name: str, value: float, step: int) -> RunError
     """
     where = first_nonfinite(session, step)
     return RunError(f"net/{name}: is {value} in step {step}: {where}; {_ADVICE}; {kept_by(session.open_record)}")
+
+
+def explained(session: Running, error: UpdateError) -> UpdateError:
+    """The error of a change that was not applied, with the first block at fault; the frame's inputs are kept.
+
+    Args:
+        session: whose rule it is; the parameters are still those that the frame was computed with.
+        error: what the rule raised.
+    """
+    where = first_nonfinite(session, error.step + 1)
+    kept = _keep_inputs(session, error.step + 1)
+    details = f": {where}; it was not applied; {_ADVICE}; {kept}{kept_by(session.open_record)}"
+    return UpdateError(error.rule, error.parameter, error.step, details)
+
+
+def _keep_inputs(session: Running, step: int) -> str:
+    """Writes what the net read in a step into the run directory, to be looked at and run again."""
+    record = session.open_record
+    if record is None:
+        return ""
+    path = record.directory.path / f"frame-{step}.safetensors"
+    fields = _batch_of(session.feed, step).fields
+    write_group(path, {name: tensor.detach().cpu().contiguous() for name, tensor in fields.items()})
+    return f"its inputs are in {path}; "
 
 
 def check_parameters(parameters: Mapping[str, Tensor], step: int, kept: str) -> None:

@@ -247,7 +247,8 @@ class Program:
         self, inputs: Mapping[str, Tensor], state: Mapping[str, Tensor] | None, prepared: Prepared
     ) -> Mapping[str, Tensor]:
         """The state, zeros if there is none, in the layout of the frame."""
-        streams = next((tensor.shape[0] for tensor in inputs.values() if tensor.dim()), 1)
+        given = next((tensor.shape[0] for tensor in inputs.values() if tensor.dim()), None)
+        streams = 1 if given is None else given
         layout = prepared.frame.layout if prepared.frame is not None else None
         if isinstance(state, GroupedState) and state.layout is layout and state.streams == streams:
             return state
@@ -264,7 +265,7 @@ class Program:
                 raise RequestError(Fault("state", f"is not one of this program: {slot.key(1)!r} is missing", hint=hint))
             if slot.signature.batched:
                 there = first.shape[slot.signature.batch_dim]
-                if there != streams:
+                if given is not None and there != streams:  # a net that runs by itself has those of its state
                     rule = f"has {there} streams, the inputs have {streams}"
                     raise RequestError(Fault("state", rule, hint="a batch of another size needs a state of its own"))
                 break

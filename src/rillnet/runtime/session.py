@@ -14,7 +14,7 @@ from typing import Any
 from torch import Tensor
 
 from rillnet.data.feed import Feed
-from rillnet.errors import CheckpointError, Fault, RequestError
+from rillnet.errors import CheckpointError, Fault, RequestError, UpdateError
 from rillnet.model.net import Net, Outputs
 from rillnet.runtime import addresses
 from rillnet.runtime import checkpoint as checkpoints
@@ -24,7 +24,7 @@ from rillnet.runtime.execution import Choice, choices_file, choose, copied, plai
 from rillnet.runtime.executor import Context, Executor, find_device, lay_out
 from rillnet.runtime.following import Followed
 from rillnet.runtime.fields import as_inputs, check_fields, check_reset, check_sequences
-from rillnet.runtime.health import check_parameters, kept_by
+from rillnet.runtime.health import check_parameters, explained, kept_by
 from rillnet.runtime.matching import Match
 from rillnet.runtime.parts import Assembly
 from rillnet.runtime.placement.placed import Placement, check_not_alone
@@ -314,7 +314,10 @@ class Session:
         executor, feed, clock = self.executor, self.feed, self.clock
         batch = feed.next()
         context = Context(clock.step, clock.epoch, self.total_steps, clock.batches, executor.precision)
-        self.scalars = executor.learn(batch.fields, context)
+        try:
+            self.scalars = executor.learn(batch.fields, context)
+        except UpdateError as error:
+            raise explained(self, error) from error
         clock.step += 1
         if self.placement is not None:
             self.placement.heartbeat.step = clock.step

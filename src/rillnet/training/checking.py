@@ -10,6 +10,7 @@ from rillnet.model.flat import flatten
 from rillnet.model.net import Net
 from rillnet.model.rollout import Rollout
 from rillnet.registry import UNTRUSTED
+from rillnet.runtime.placement.joining import joined_count
 from rillnet.runtime.placement.placed import plan_of, processes_of
 from rillnet.spec import ExperimentSpec, RunSpec, TypedSpec
 from rillnet.training.evaluation import PHASES, watched_blocks
@@ -71,7 +72,8 @@ def check_placement(spec: ExperimentSpec, rollout: Rollout) -> list[Fault]:
     if not spec.placement:
         return []
     try:
-        plan = plan_of(rollout, spec.placement, processes_of(spec.placement))
+        joined = joined_count()
+        plan = plan_of(rollout, spec.placement, joined if joined > 1 else processes_of(spec.placement))
     except RequestError as error:
         return error.faults
     faults = []

@@ -27,13 +27,9 @@ def machine_of(visible: Kind, hidden: Kind, sizes: tuple[int, int], scale: float
     ],
     ids=["binary", "softmax", "Gaussian", "Gaussian hidden"],
 )
-def test_the_estimate_is_within_half_a_nat(
-    visible: Kind, hidden: Kind, sizes: tuple[int, int], scale: float
-) -> None:
+def test_the_estimate_is_within_half_a_nat(visible: Kind, hidden: Kind, sizes: tuple[int, int], scale: float) -> None:
     machine = machine_of(visible, hidden, sizes, scale)
-    found = annealed_log_partition(
-        machine, chains=100, temperatures=400, generator=torch.Generator().manual_seed(1)
-    )
+    found = annealed_log_partition(machine, chains=100, temperatures=400, generator=torch.Generator().manual_seed(1))
 
     assert found.value == pytest.approx(machine.log_partition(), abs=0.5)
     assert found.low <= found.value <= found.high

@@ -127,7 +127,8 @@ def test_what_cannot_be_computed_is_told() -> None:
     with pytest.raises(RequestError) as error:
         large.log_partition()
     assert str(error.value) == (
-        "must have a side of at most 4,194,304 states to be enumerated, with 30 visible and 40 hidden units it has not; "
+        "must have a side of at most 4,194,304 states to be enumerated, "
+        "with 30 visible and 40 hidden units it has not; "
         "estimate it by annealed importance sampling"
     )
     with pytest.raises(RequestError, match="the pseudo-likelihood needs binary visible units"):

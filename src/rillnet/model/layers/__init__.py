@@ -26,6 +26,7 @@ from rillnet.model.layers.noise import Noise
 from rillnet.model.layers.normalization import LocalResponseNorm
 from rillnet.model.layers.one_hot import OneHot
 from rillnet.model.layers.pool import Pool
+from rillnet.model.layers.relaxation import Relaxation
 from rillnet.model.layers.responses import FirstResponses
 from rillnet.model.layers.synapse import Synapse
 
@@ -58,6 +59,7 @@ __all__ = [
     "OneHot",
     "Pool",
     "Product",
+    "Relaxation",
     "PseudoLikelihood",
     "ReconstructionError",
     "Sign",

@@ -52,7 +52,7 @@ class _OfMachine(Metric):
 
     def statistics(self, *inputs: Any, **named: Any) -> Tensor:
         """[sum over the examples, number of examples]."""
-        x_NV: Tensor = inputs[0].flatten(1)
+        x_NV: Tensor = inputs[0].detach().flatten(1)
         total = self._each(x_NV).double().sum()
         return torch.stack([total, total.new_full((), float(x_NV.shape[0]))])
 
@@ -224,7 +224,7 @@ class LogLikelihood(_OfMachine):
 
     def statistics(self, *inputs: Any, **named: Any) -> Tensor:
         """[sum of -F, number of examples, sum of each visible unit], which the estimate begins from."""
-        sums_V = inputs[0].flatten(1).double().sum(0)
+        sums_V = inputs[0].detach().flatten(1).double().sum(0)
         return torch.cat([super().statistics(*inputs), sums_V])
 
     def value(self, statistics: Tensor) -> Tensor:

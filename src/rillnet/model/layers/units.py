@@ -75,7 +75,7 @@ class Bernoulli:
     def draw_about(self, mean: Tensor, generator: torch.Generator | None = None, out: Tensor | None = None) -> Tensor:
         """1 with this probability."""
         even = (torch.empty_like(mean) if out is None else out).uniform_(generator=generator)
-        return torch.lt(even, mean, out=even)
+        return torch.lt(even, mean.detach(), out=even)
 
     def own(self, x: Tensor, bias: Tensor) -> Tensor:
         """The product b x."""
@@ -185,7 +185,7 @@ class Softmax:
         """One unit of each group, by its probability: the largest of p / Exponential(1)."""
         drawn = torch.empty_like(mean) if out is None else out
         waits = drawn.exponential_(generator=generator)
-        chosen = self._groups(mean / waits).argmax(-1, keepdim=True)
+        chosen = self._groups(mean.detach() / waits).argmax(-1, keepdim=True)
         return self._groups(drawn.zero_()).scatter_(-1, chosen, 1.0).flatten(-2)
 
     def own(self, x: Tensor, bias: Tensor) -> Tensor:

@@ -332,7 +332,7 @@ def buckets_of(plan: PlacementPlan, rank: int, names: list[str], most: int = BUC
     for name in reversed(names):
         size, _ = parameter_bytes(plan, name, rank)
         ranks = _sharers(plan, name, rank) if size else ()
-        if rank not in ranks or len(ranks) < 2:
+        if rank not in ranks or len(ranks) < 2 or _is_alike(plan, name):
             continue
         collected = open_ones.pop(ranks, (0, name))[0] + size
         if collected >= most:
@@ -340,6 +340,11 @@ def buckets_of(plan: PlacementPlan, rank: int, names: list[str], most: int = BUC
         else:
             open_ones[ranks] = collected, name
     return found + [Bucket(ranks, size, name) for ranks, (size, name) in open_ones.items()]
+
+
+def _is_alike(plan: PlacementPlan, name: str) -> bool:
+    """Whether all processes compute the same gradients, so that none has to be sent."""
+    return plan.blocks[name].kind == "none"
 
 
 def _sharers(plan: PlacementPlan, name: str, rank: int) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ from rillnet.model.layout import Layout, Link, Point, arrange
 from rillnet.model.lettering import fitted, text_width
 from rillnet.runtime.placement.costs import Costs
 from rillnet.runtime.placement.table import EdgeRow, block_rows, bytes_text, count_text, edge_rows, seconds_text
+from rillnet.runtime.placement.traffic import traffic_of
 
 COLOURS = {
     "batch": ("#dbeafe", "#3b76d4"),
@@ -44,7 +45,7 @@ text {{ font-family: Inter, "Helvetica Neue", Helvetica, Arial, sans-serif; }}
 .delayed {{ stroke-dasharray: 5 3; }}
 """
 _MARGIN, _HEIGHT, _LEGEND = 20.0, 38.0, 64.0
-_WIDEST = 240.0
+_WIDEST = 300.0
 
 
 def placement_svg(costs: Costs) -> str:
@@ -72,10 +73,10 @@ def placement_svg(costs: Costs) -> str:
     for name, port, source in plan.edges():
         row = sent.get((name, port))
         links.append(Link(source.block, name, f"{source.name} {port if row else 'plain'}"))
-        marks.append((row, source.delay))
+        marks.append((row, source.delay, row is not None or _crosses(costs, name, port)))
     layout = arrange(sizes, links, layer_gap=52.0 if sent else 26.0)
     elements = [*_lines(layout, links, marks), *_blocks(costs, layout, labels, sizes)]
-    marked = [_mark(path, row) for path, (row, _) in zip(layout.paths, marks, strict=True) if row and path]
+    marked = [_mark(path, row) for path, (row, _, _) in zip(layout.paths, marks, strict=True) if row and path]
     return _framed(costs, layout, [*elements, *marked])
 
 
@@ -108,12 +109,17 @@ def _blocks(
     return found
 
 
-def _lines(layout: Layout, links: Sequence[Link], marks: Sequence[tuple[EdgeRow | None, int]]) -> list[str]:
+def _crosses(costs: Costs, name: str, port: int) -> bool:
+    """Whether an edge brings what another block is sent anyway."""
+    return traffic_of(costs.plan, costs.plan, name, port, costs.batch, costs.machine).forward > 0
+
+
+def _lines(layout: Layout, links: Sequence[Link], marks: Sequence[tuple[EdgeRow | None, int, bool]]) -> list[str]:
     found = []
-    for link, path, (row, delay) in zip(links, layout.paths, marks, strict=True):
-        kind = ("sent" if row else "edge") + (" delayed" if delay else "")
+    for link, path, (row, delay, crosses) in zip(links, layout.paths, marks, strict=True):
+        kind = ("sent" if crosses else "edge") + (" delayed" if delay else "")
         points = path or _loop(layout.centres[link.source])
-        arrow = "arrow-sent" if row else "arrow-edge"
+        arrow = "arrow-sent" if crosses else "arrow-edge"
         title = f"{link.source} to {link.target}" + (f": {row.exchange}" if row else "")
         found.append(
             f'<path class="{kind}" d="{_data(points)}" marker-end="url(#{arrow})"><title>{escape(title)}</title></path>'
@@ -126,6 +132,8 @@ def _data(points: Sequence[Point]) -> str:
     (x, y), *rest = points
     data = [f"M{x:.1f} {y:.1f}"]
     for to_x, to_y in rest:
+        if (to_x, to_y) == (x, y):
+            continue  # an arrow's direction is that of its last line
         if abs(to_x - x) < 0.5 or y == to_y:
             data.append(f"L{to_x:.1f} {to_y:.1f}")
         else:

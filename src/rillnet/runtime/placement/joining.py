@@ -24,6 +24,12 @@ _NEEDED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 _LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
+class LostContactError(RunError):
+    """Another process of the run has gone, or has not come in time."""
+
+    exit_code = 75  # a supervisor starts such a run again
+
+
 def is_launched(environment: Mapping[str, str] = os.environ) -> bool:
     """Whether this process was started as one of several: torchrun and `rillnet run --processes` say so."""
     return all(environment.get(name) for name in _NEEDED)
@@ -53,7 +59,7 @@ def joining(timeout: float = 60.0, digest: str = "") -> Iterator[None]:
 
     Raises:
         RequestError: another process has another document or another version of the code.
-        RunError: the others cannot be reached.
+        LostContactError: the others cannot be reached.
     """
     if sys.platform == "linux" and os.environ["MASTER_ADDR"] in _LOCAL:
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
@@ -62,7 +68,7 @@ def joining(timeout: float = 60.0, digest: str = "") -> Iterator[None]:
     except (RuntimeError, ValueError) as error:
         where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
         first = str(error).splitlines()[0]
-        raise RunError(f"process {os.environ['RANK']} cannot join the others at {where}: {first}") from error
+        raise LostContactError(f"process {os.environ['RANK']} cannot join the others at {where}: {first}") from error
     try:
         check_alike({"document": digest, "code of rillnet": code_digest(), "version of torch": torch.__version__})
         yield
@@ -112,12 +118,6 @@ def is_lost_contact(error: BaseException) -> bool:
     return isinstance(error, dist.DistBackendError | dist.DistNetworkError | dist.DistStoreError) or (
         isinstance(error, RuntimeError) and any(word in text for word in told)
     )
-
-
-class LostContactError(RunError):
-    """Another process of the run has gone, or has not come in time."""
-
-    exit_code = 75  # a supervisor starts such a run again
 
 
 # --- under a supervisor ---------------------------------------------------------------------------

@@ -68,13 +68,14 @@ def plan_of(rollout: Rollout, placement: Mapping[str, Any], processes: int) -> P
 
 
 def processes_of(placement: Mapping[str, Any]) -> int:
-    """How many processes a document asks for.
+    """How many processes a document asks for: as many as its locations need, where it gives no number.
 
     Raises:
         RequestError: what it says is wrong.
     """
     spec = spec_of(placement)
-    return spec.mesh_size or spec.processes or 1
+    places = [one.location + 1 for one in (spec.default, *spec.blocks.values()) if one.location is not None]
+    return spec.mesh_size or spec.processes or max(places, default=1)
 
 
 def check_not_alone(placement: Mapping[str, Any]) -> None:

@@ -192,10 +192,11 @@ class Proposer:
             seconds = sum(self.timing(plan, name, rank, self.batch, share))
             for found in sums_of(plan, name, rank, self.batch):
                 seconds += seconds_of(found, self.machine, FORWARD) + seconds_of(found, self.machine, BACKWARD)
-            if share.parameters:
+            if share.parameters and plan.blocks[name].kind != "none":
                 sharers = plan.ranks if plan.blocks[name].kind == "batch" else plan.sharers(name, rank)
                 summing = self.machine.all_reduce(share.parameters, len(sharers))
                 seconds += summing * (1 - self.machine.hidden / 2)
+            if share.parameters:
                 changed = (3 + 2 * self.copies) * share.parameters
                 seconds += changed / self.machine.memory_bandwidth if self.machine.memory_bandwidth else 0.0
             slowest = max(slowest, seconds)

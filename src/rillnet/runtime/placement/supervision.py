@@ -81,10 +81,9 @@ class Supervisor:
         Raises:
             RunError: a process was lost once too often, or one failed of which the first could not tell.
         """
-        store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
         with self._signals():
             for attempt in range(self.max_restarts + 1):
-                code, lost = self._attempt(attempt, store.port)
+                code, lost = self._attempt(attempt)
                 if lost is None or self.asked:
                     return _INTERRUPTED if lost is not None else code
                 if attempt == self.max_restarts:
@@ -95,15 +94,18 @@ class Supervisor:
         times = f"{self.max_restarts + 1} times" if self.max_restarts else "once"
         raise RunError(f"{lost}, for the {times} that the processes were started; the same command goes on")
 
-    def _attempt(self, attempt: int, port: int) -> tuple[int, str | None]:
+    def _attempt(self, attempt: int) -> tuple[int, str | None]:
         """One start: the exit code; and what was lost, if the processes can be started again."""
+        # a store of its own for every start, as one keeps the addresses of processes that are gone
+        store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+        self.run = None
         lifeline = os.pipe()
         report = os.pipe()
         os.set_blocking(report[0], False)
         workers: list[_Worker] = []
         try:
             for rank in range(self.count):
-                workers.append(self._start(rank, attempt, port, lifeline[0], report[1]))
+                workers.append(self._start(rank, attempt, store.port, lifeline[0], report[1]))
             return self._watch(workers, report[0])
         finally:
             for worker in workers:

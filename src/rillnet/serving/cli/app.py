@@ -49,6 +49,14 @@ Overrides = Annotated[
 ]
 ExperimentOrRun = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="A document, or a run.")]
 OneRun = Annotated[str, typer.Argument(metavar="RUN", help="A run: its directory, name/number, or name.")]
+Batch = Annotated[int | None, typer.Option(min=1, help="Examples of a step; as in the document if left out.")]
+MachineName = Annotated[
+    str | None,
+    typer.Option(
+        "--machine",
+        help="here, V100, 'K40, InfiniBand FDR, 4 per host', or {flops: 4e12, bandwidth: 7e9, latency: 1e-5}.",
+    ),
+]
 
 _RUNS = Path("runs")
 
@@ -113,14 +121,36 @@ def show(
     svg: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the graph (or the tableau) there.")] = None,
     depth: Annotated[int | None, typer.Option(min=0, help="Levels of nested nets to open; all if left out.")] = None,
     rollout: Annotated[
-        list[str] | None, typer.Option(help="Show the tableau of sequential or streaming; may be repeated.")
+        list[str] | None,
+        typer.Option(help="Show the tableau of sequential, streaming, aligned, document or a delay; may be repeated."),
     ] = None,
     frames: Annotated[int, typer.Option(min=1, help="Frames of a tableau.")] = 4,
+    placement: Annotated[
+        bool, typer.Option("--placement", help="Show which process computes what, what is sent, and what it costs.")
+    ] = False,
+    batch: Batch = None,
+    machine: MachineName = None,
     root: Root = _RUNS,
     trust: Trust = False,
     json: Json = False,
 ) -> None:
     """Show a net's blocks, shapes and parameters, or what is in a run."""
+
+
+@app.command()
+@carried_out_by("rillnet.serving.cli.planning:plan")
+def plan(
+    experiment: Annotated[str, typer.Argument(metavar="EXPERIMENT", help="A document, a ready net, or a run.")],
+    processes: Annotated[int, typer.Option(min=1, help="How many processes there are.")],
+    machine: MachineName = None,
+    batch: Batch = None,
+    overrides: Overrides = None,
+    rollout: Annotated[str | None, typer.Option(help="sequential or streaming; as in the document.")] = None,
+    root: Root = _RUNS,
+    trust: Trust = False,
+    json: Json = False,
+) -> None:
+    """Propose the placement of a net over some processes that takes least time."""
 
 
 @app.command()
@@ -139,6 +169,24 @@ def convert(
     json: Json = False,
 ) -> None:
     """Run a trained net in another rollout, and print the largest difference."""
+
+
+@app.command()
+@carried_out_by("rillnet.serving.cli.checking:check")
+def check(
+    experiment: Annotated[str, typer.Argument(metavar="EXPERIMENT", help="A document.")],
+    placement: Annotated[
+        str | None,
+        typer.Option(help="batch, feature, space, or a placement as a document has it; the document's if left out."),
+    ] = None,
+    processes: Annotated[int | None, typer.Option(min=2, help="On how many processes.")] = None,
+    steps: Annotated[int, typer.Option(min=1, help="How many training steps.")] = 20,
+    overrides: Overrides = None,
+    trust: Trust = False,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Train in one process and on several, and print the largest difference of each block."""
 
 
 @app.command("list")

@@ -10,13 +10,15 @@ from rillnet.model import drawing, summary
 from rillnet.model.frontends import yaml
 from rillnet.model.frontends.yaml import Document
 from rillnet.model.net import Net
+from rillnet.model.rollout import Rollout
 from rillnet.registry import trusting
 from rillnet.runtime.rundirectory import DOCUMENT, RunDirectory
+from rillnet.serving.cli.placing import show_placement
 from rillnet.serving.cli.standing import describe_fully, print_run
 from rillnet.serving.cli.tableau import show_tableaus
 from rillnet.serving.cli.terminal import Terminal
 from rillnet.spec import NetSpec
-from rillnet.training.experiment import find, folder_of
+from rillnet.training.experiment import Experiment, find, folder_of
 
 _MOST_EDGES = 50
 """So many edges are listed; the JSON answer has all."""
@@ -31,6 +33,9 @@ def show(
     depth: int | None = None,
     rollout: list[str] | None = None,
     frames: int = 4,
+    placement: bool = False,
+    batch: int | None = None,
+    machine: str | None = None,
     root: Path = Path("runs"),
     trust: bool = False,
 ) -> dict[str, Any]:
@@ -43,8 +48,11 @@ def show(
         resolved: the document as text, after `extends` and overrides.
         svg: where to draw the graph, or the tableau.
         depth: how many levels of nested nets are opened.
-        rollout: whose tableaus to show.
+        rollout: whose tableaus to show, as `show_tableaus` takes them.
         frames: of a tableau.
+        placement: show who computes what, and what a step costs.
+        batch: examples of a step, for a placement.
+        machine: where a step is computed, for a placement.
         root: the directory of all runs.
         trust: whether a document may name Python code.
 
@@ -56,7 +64,7 @@ def show(
     if isinstance(found, RunDirectory):
         if overrides:
             raise RequestError("--set: changes a document, and a run goes on as it began")
-        if not resolved and svg is None and not rollout:
+        if not resolved and svg is None and not rollout and not placement:
             told = describe_fully(found)
             print_run(terminal, told)
             return told
@@ -68,8 +76,11 @@ def show(
         return _show_resolved(terminal, found)
     with trusting(trust, beside or folder_of(found)):
         net = _net_of(found, trust)
+    if placement:
+        return show_placement(terminal, found, net, batch, machine, rollout, svg)
     if rollout:
-        return show_tableaus(terminal, net, rollout, frames, svg)
+        own = None if _is_net(found) else lambda: _own_rollout(found, net, trust, beside)
+        return show_tableaus(terminal, net, rollout, frames, svg, own)
     return _show_net(terminal, net, depth, svg)
 
 
@@ -87,6 +98,11 @@ def _net_of(document: Document, trust: bool) -> Net:
         return Net.from_spec(spec, device="meta", trust=trust)
     except RequestError as error:
         raise RequestError(document.located(error.faults)) from error
+
+
+def _own_rollout(document: Document, net: Net, trust: bool, beside: Path | None) -> Rollout:
+    """The rollout of an experiment, with the delays that its learning rules ask for."""
+    return Experiment.from_spec(document.experiment(), trust=trust, document=document, beside=beside).build_rollout(net)
 
 
 def _is_net(document: Document) -> bool:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from rillnet.registry import Family
 from rillnet.training.learning_rules.backprop import Backprop
 from rillnet.training.learning_rules.changing import ChangingRule
+from rillnet.training.learning_rules.decay import Decay
 from rillnet.training.learning_rules.divergence import ContrastiveDivergence
+from rillnet.training.learning_rules.equilibrium import EquilibriumPropagation
+from rillnet.training.learning_rules.evolution import Evolution
+from rillnet.training.learning_rules.forward_forward import ForwardForward
 from rillnet.training.learning_rules.plasticity import BCM, STDP, Competitive, Hebbian, LocalRule, Oja, Sanger
 from rillnet.types import LearningRule
 
@@ -17,6 +21,10 @@ __all__ = [
     "ChangingRule",
     "Competitive",
     "ContrastiveDivergence",
+    "Decay",
+    "EquilibriumPropagation",
+    "Evolution",
+    "ForwardForward",
     "Hebbian",
     "LocalRule",
     "Oja",
@@ -33,6 +41,10 @@ RULES: Family[LearningRule] = Family(
         "BCM": BCM,
         "STDP": STDP,
         "Competitive": Competitive,
+        "Decay": Decay,
+        "ForwardForward": ForwardForward,
+        "EquilibriumPropagation": EquilibriumPropagation,
+        "Evolution": Evolution,
         "ContrastiveDivergence": ContrastiveDivergence,
     },
 )

@@ -240,17 +240,29 @@ class Backprop:
             parameter.grad = gradient
 
     def learn(self, outputs: Mapping[str, Any], context: LearningContext) -> dict[str, Tensor]:
-        """Goes back from the losses and, when enough steps are gathered, changes the parameters."""
-        if not self._is_gathered:
-            self.gather(outputs, context, keep_graph=False)
-        self._is_gathered = False
+        """Goes back from the losses and, when enough steps are gathered, changes the parameters.
+
+        Raises:
+            UpdateError: a gradient holds NaN or infinity; looked for on a CPU, as looking waits for other devices.
+        """
+        is_gathered, self._is_gathered = self._is_gathered, False
+        if not self._learns_in(context):
+            return {}
+        if is_gathered or self._apart:
+            self._take_up()
+        if not is_gathered:
+            self._go_back(outputs, context, keep_graph=False)
         self.pending += 1
         if self.pending < self.accumulate:
+            if is_gathered:
+                self._put_aside()
             return {}
         self.pending = 0
         progress = Progress(context.step, context.epoch, context.total_steps, context.steps_per_epoch or 0)
         self.optimizer.set_rate(self.rate, progress)
         scaler = self._scaler
+        if scaler is None:
+            self._guard.check_gradients(self.optimizer.parameters, context.step)
         reported = {}
         if self.clip is not None:
             if scaler is not None:
@@ -301,6 +313,7 @@ class Backprop:
             if self._sharing is not None:
                 self._sharing.settle()
             gathered = {name: p.grad for name, p in self.optimizer.parameters.items() if p.grad is not None}
+            gathered |= self._apart
             tensors |= {name + _GRADIENT: gradient for name, gradient in gathered.items()}
         return tensors
 

@@ -16,8 +16,9 @@ Strength = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Decay(ChangingRule):
-    r"""Follows the gradient of a penalty $\lambda_1 \sum |w| + \lambda_2 \sum w^2$: $\Delta w = -\lambda_1
-    \mathrm{sign}(w) - 2 \lambda_2 w$.
+    r"""Makes parameters smaller: $\Delta w = -\lambda_1 \mathrm{sign}(w) - 2 \lambda_2 w$.
+
+    That is minus the gradient of the penalty $\lambda_1 \sum |w| + \lambda_2 \sum w^2$.
 
     Args:
         net: the net whose parameters it changes.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
@@ -20,9 +19,9 @@ from rillnet.types import LearningContext
 
 
 class EquilibriumPropagation(ChangingRule):
-    r"""Nudges what a relaxation sends towards a target, and learns what that changes:
+    r"""Nudges what a relaxation sends towards a target, and learns what that changes.
 
-    $\Delta W_k = \frac{1}{2 \beta} \langle s_k^{\beta} (s_{k-1}^{\beta})^T - s_k^{-\beta} (s_{k-1}^{-\beta})^T \rangle$,
+    $\Delta W_k = \frac{1}{2 \beta} \langle s_k^{\beta} s_{k-1}^{\beta T} - s_k^{-\beta} s_{k-1}^{-\beta T} \rangle$,
     where $s^{\beta}$ is the state at rest of the energy with $\frac{\beta}{2} |s - y|^2$ added. That is minus the
     gradient of the squared error as beta goes to 0; one nudge each way makes its error of second order.
 

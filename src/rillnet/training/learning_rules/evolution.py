@@ -17,8 +17,10 @@ from rillnet.types import LearningContext
 
 
 class Evolution(ChangingRule):
-    r"""Tries random changes in pairs: $\Delta w = -\frac{1}{2 n \sigma} \sum_{k=1}^{n} (L(w + \sigma \epsilon_k) -
-    L(w - \sigma \epsilon_k)) \, \epsilon_k$ with normal $\epsilon_k$.
+    r"""Follows what random changes in pairs do to a loss, without gradients.
+
+    $\Delta w = -\frac{1}{2 n \sigma} \sum_{k=1}^{n} (L(w + \sigma \epsilon_k) - L(w - \sigma \epsilon_k)) \epsilon_k$
+    with normal $\epsilon_k$.
 
     Every trial computes the same frame again, from the same inputs, state and draws; blocks need no gradients.
 
@@ -93,9 +95,7 @@ class Evolution(ChangingRule):
             for name, noise in self._noise(kept, context.step, pair).items():
                 self._tried[name] += gain[pair].to(noise.dtype) * noise
 
-    def _pair(
-        self, again: Callable[[], Mapping[str, Any]], kept: Mapping[str, Tensor], step: int, pair: int
-    ) -> Tensor:
+    def _pair(self, again: Callable[[], Mapping[str, Any]], kept: Mapping[str, Tensor], step: int, pair: int) -> Tensor:
         """The losses of both trials, [2]."""
         noise, losses = self._noise(kept, step, pair), []
         for sign in (self.sigma, -self.sigma):

@@ -164,7 +164,9 @@ def _is_plain(module: Synapse) -> bool:
     """Whether what it sends is the sum of its weights times what it reads, as far as each weight is concerned."""
     plain = len(module.factors) == 1 and not module.unshare and not any(module.projection)
     full = all(kind == "full" for kind in (*module.weight_shapes, *module.factor_shapes))
-    return plain and full and module.avgout == module.maxout == 1 and {*module.pre_act, *module.weight_function} == {"Id"}
+    return (
+        plain and full and module.avgout == module.maxout == 1 and {*module.pre_act, *module.weight_function} == {"Id"}
+    )
 
 
 def _edges(module: nn.Conv2d) -> list[int]:

@@ -14,14 +14,13 @@ import argparse
 import os
 import socket
 import sys
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.distributed as dist
-from measuring import Variant, speed, table
+from measuring import CLOCKS, Variant, set_clock, speed, table, time_calls
 from peers_torch import NETS
 from torch import Tensor, nn
 from torch import multiprocessing as mp
@@ -110,29 +109,33 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--cases", nargs="*", choices=CASES, default=list(CASES))
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--clock", choices=CLOCKS, default="wall")
     asked = parser.parse_args(arguments)
     print(machine())
     print(f"- load before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     for name in asked.cases:
         print(f"\n## {name}: two processes of one thread\n")
-        _spawn(_two_processes, 2, name, asked.rounds)
+        _spawn(_two_processes, 2, asked.clock, name, asked.rounds)
         print(f"\n## {name}: what a placed program costs more in one process\n")
-        _spawn(_overhead, 1, name, 3 * asked.rounds)
+        _spawn(_overhead, 1, asked.clock, name, 3 * asked.rounds)
     print("\n## lenet-256, streaming: frames of two locations against one process\n")
-    _spawn(_streaming, 2, "lenet-256", asked.rounds)
+    _spawn(_streaming, 2, asked.clock, "lenet-256", asked.rounds)
     print(f"\n- load after: {os.getloadavg()[0]:.1f}")
     return 0
 
 
-def _spawn(work: Callable[..., None], processes: int, *arguments: Any) -> None:
+def _spawn(work: Callable[..., None], processes: int, clock: str, *arguments: Any) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    mp.spawn(_join, (processes, port, work, arguments), nprocs=processes)
+    mp.spawn(_join, (processes, port, clock, work, arguments), nprocs=processes)
 
 
-def _join(rank: int, processes: int, port: int, work: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+def _join(
+    rank: int, processes: int, port: int, clock: str, work: Callable[..., None], arguments: tuple[Any, ...]
+) -> None:
     torch.set_num_threads(1)
+    set_clock(clock)
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     dist.init_process_group("gloo", rank=rank, world_size=processes)
     try:
@@ -197,11 +200,7 @@ class _Turns:
 
     def seconds_per_step(self, steps: int) -> float:
         """The mean of some steps after one that does not count."""
-        self.step()
-        begin = time.perf_counter()
-        for _ in range(steps):
-            self.step()
-        return (time.perf_counter() - begin) / steps
+        return time_calls(self.step, steps)
 
 
 def _interleave(variants: list[tuple[Variant, bool]], rounds: int, steps: int, rank: int) -> None:

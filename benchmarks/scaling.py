@@ -9,7 +9,6 @@ Nothing is measured: the same figures come out everywhere.
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -54,7 +53,9 @@ class Model:
 
     def _has(self, pattern: str) -> bool:
         start = pattern.rstrip("*")
-        return any(name.startswith(start) if pattern.endswith("*") else name == start for name in self.rollout.flat.blocks)
+        return any(
+            name.startswith(start) if pattern.endswith("*") else name == start for name in self.rollout.flat.blocks
+        )
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -76,10 +77,10 @@ def main(arguments: list[str] | None = None) -> int:
     page = asked.write.read_text(encoding="utf-8")
     for name, text in tables.items():
         begin, end = f"<!-- table {name} -->", f"<!-- end {name} -->"
-        page, found = re.subn(
-            f"{re.escape(begin)}.*?{re.escape(end)}", lambda _, t=text: f"{begin}\n{t}\n{end}", page, flags=re.DOTALL
-        )
-        assert found == 1, f"{asked.write} has no table {name}"
+        before, _, rest = page.partition(begin)
+        _, mark, after = rest.partition(end)
+        assert mark, f"{asked.write} has no table {name}"
+        page = f"{before}{begin}\n{text}\n{mark}{after}"
     asked.write.write_text(page, encoding="utf-8")
     return 0
 
@@ -100,7 +101,9 @@ def machines() -> str:
     return first + "\n\n" + _rows(("link", "GB/s in one direction", "latency, us (assumed)"), links)
 
 
-def _gain(model: Model, machine: Machine, count: int, batch: Callable[[int], int], **placement: Any) -> tuple[float, Costs]:
+def _gain(
+    model: Model, machine: Machine, count: int, batch: Callable[[int], int], **placement: Any
+) -> tuple[float, Costs]:
     """How many times the examples a second of one device, and the step."""
     alone = model.costs(machine, batch(1), processes=1)
     axes = {} if "mesh" in placement else {"processes": count}
@@ -129,7 +132,13 @@ def baidu(models: Sequence[Model]) -> str:
         dense = _gain(model, machine, 32, lambda n: 32 * n, blocks=DENSE)[0]
         mixed = _gain(model, machine, 32, lambda n: 32 * n, mesh=mesh, blocks=DENSE)[0]
         rows.append((model.name, *(f"{gain:.1f}" for gain in (batch, large, dense, mixed))))
-    heading = ("net", "batch, 32 on each", "batch, 64 on each", "dense by feature over 32", "dense by feature over 4 of a host")
+    heading = (
+        "net",
+        "batch, 32 on each",
+        "batch, 64 on each",
+        "dense by feature over 32",
+        "dense by feature over 4 of a host",
+    )
     return _rows(heading, rows)
 
 
@@ -142,7 +151,14 @@ def thousand(models: Sequence[Model]) -> str:
             grown, placed = _gain(model, machine, 1024, lambda n: 64 * n)
             fixed, _ = _gain(model, machine, 1024, lambda n: 8192 if n > 1 else 64)
             rows.append(
-                (model.name, text, f"{grown:,.0f}", f"{grown / 1024:.0%}", f"{fixed:,.0f}", f"{placed.reduced / 1e9:,.0f}")
+                (
+                    model.name,
+                    text,
+                    f"{grown:,.0f}",
+                    f"{grown / 1024:.0%}",
+                    f"{fixed:,.0f}",
+                    f"{placed.reduced / 1e9:,.0f}",
+                )
             )
     return _rows(("net", "machine", "64 on each", "of 1,024", "8,192 in all", "GB sent a step (64 on each)"), rows)
 
@@ -162,7 +178,9 @@ def trick(models: Sequence[Model]) -> str:
             found = model.costs(machine, 1024, **placement)
             gain = alone * 8 / found.step_s
             edges, reduced = found.crossing / 1e9, found.reduced / 1e9
-            rows.append((model.name, name, f"{found.step_s * 1e3:,.0f}", f"{gain:.2f}", f"{edges:.2f}", f"{reduced:.2f}"))
+            rows.append(
+                (model.name, name, f"{found.step_s * 1e3:,.0f}", f"{gain:.2f}", f"{edges:.2f}", f"{reduced:.2f}")
+            )
     return _rows(("net", "placement", "ms a step", "times one", "GB on edges", "GB of gradients"), rows)
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import rillnet as rn
 
-UNITS, EPOCHS = 400, 10
+UNITS, EPOCHS = 400, 12
 
 
 class Labelled(nn.Module):

@@ -303,10 +303,15 @@ DOCUMENTS: dict[str, tuple[str, str, str]] = {
         "(got 1); make it as many frames as the delays add up to from such a block to the loss, plus one  "
         "[tiny.yaml:16]",
     ),
-    "placement that this version does not know": (
+    "placement of a block that is not there": (
         "experiment: tiny",
-        "placement: {processes: 2}",
-        "placement: is not supported by this version, which runs a net in one process  [tiny.yaml:1]",
+        "placement: {processes: 2, blocks: {cnv: {partition: feature}}}",
+        "placement.blocks.cnv: matches no block; did you mean 'conv'?  [tiny.yaml:1]",
+    ),
+    "placement on no process": (
+        "experiment: tiny",
+        "placement: {processes: 0}",
+        "placement.processes: must be at least 1 (got 0)  [tiny.yaml:1]",
     ),
     "observer that this version does not know": (
         "experiment: tiny",

@@ -27,8 +27,23 @@ TARGETS = {
     "04_char_rnn": 0.9,
     "05_stochastic_depth": 0.95,
     "05_trees": 0.97,
+    "06_one_weird_trick": 0.96,
+    "07_equilibrium_digits": 0.95,
+    "07_forward_forward": 0.97,
+    "07_hebbian_mnist": 0.9,
 }
 """The test accuracy that each must reach; those of `03` in 200 steps, with their last answer."""
+
+ENERGY_TARGETS = {
+    "08_digits_layers": 3.0,
+    "08_digits_autoencoder": 1.2,
+    "08_mnist_layers": 25.0,
+    "08_mnist_autoencoder": 13.87 / 2,
+    "08_rbm_mnist": 150.0,
+    "08_rbm_mnist_persistent": 130.0,
+}
+"""What each must stay below: the squared error of an image (8 principal components of the digits have 1.62, 30 of MNIST
+13.87), and nats for a test digit, those after two epochs."""
 
 
 def run(name: str, folder: Path, *words: str) -> dict[str, Any]:
@@ -47,6 +62,15 @@ def test_digits(tmp_path: Path) -> None:
 
     assert told["status"] == "finished"
     assert told["metrics"]["accuracy"] >= TARGETS["00_digits"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_one_weird_trick_on_two_processes(tmp_path: Path) -> None:
+    told = run("06_one_weird_trick", tmp_path)
+
+    assert told["status"] == "finished"
+    assert told["metrics"]["accuracy"] >= TARGETS["06_one_weird_trick"]
 
 
 @pytest.mark.slow
@@ -142,6 +166,32 @@ def test_programs(name: str, tmp_path: Path) -> None:
     assert json.loads(done.stdout)["accuracy"] >= TARGETS[name]
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_equilibrium_propagation_on_digits(tmp_path: Path) -> None:
+    assert run("07_equilibrium_digits", tmp_path)["metrics"]["accuracy"] >= TARGETS["07_equilibrium_digits"]
+
+
+@pytest.mark.slow
+@pytest.mark.data
+@pytest.mark.timeout(1200)
+def test_the_delta_rule_on_mnist(tmp_path: Path, data_root: Path) -> None:
+    told = run("07_hebbian_mnist", tmp_path, "--set", f"data.source.root={data_root / 'mnist'}")
+
+    assert told["metrics"]["accuracy"] >= TARGETS["07_hebbian_mnist"]
+
+
+@pytest.mark.slow
+@pytest.mark.data
+@pytest.mark.timeout(1800)
+def test_forward_forward_on_mnist(monkeypatch: pytest.MonkeyPatch, data_root: Path) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    train = importlib.import_module("07_forward_forward").train
+
+    assert train(str(data_root / "mnist"))["accuracy"] >= TARGETS["07_forward_forward"]
+    assert len((ROOT / "examples" / "07_forward_forward.py").read_text().splitlines()) < 60
+
+
 def test_layers_are_skipped_alike_for_the_same_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "examples"))
     train = importlib.import_module("05_stochastic_depth").train
@@ -151,6 +201,40 @@ def test_layers_are_skipped_alike_for_the_same_seed(monkeypatch: pytest.MonkeyPa
     assert first == again != other
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_greedy_layers_of_digits_become_an_autoencoder(tmp_path: Path) -> None:
+    layers = run("08_digits_layers", tmp_path)["metrics"]
+    tuned = run("08_digits_autoencoder", tmp_path)["metrics"]
+
+    assert layers["layer3/reconstruction"] < ENERGY_TARGETS["08_digits_layers"]
+    assert tuned["error"] * 64 < ENERGY_TARGETS["08_digits_autoencoder"]
+
+
+@pytest.mark.slow
+@pytest.mark.data
+@pytest.mark.timeout(7200)
+def test_greedy_layers_of_mnist_become_an_autoencoder(tmp_path: Path, data_root: Path) -> None:
+    root = f"data.source.root={data_root / 'mnist'}"
+    layers = run("08_mnist_layers", tmp_path, "--set", root)["metrics"]
+    tuned = run("08_mnist_autoencoder", tmp_path, "--set", root)["metrics"]
+
+    assert layers["layer4/reconstruction"] < ENERGY_TARGETS["08_mnist_layers"]
+    assert tuned["error"] * 784 < ENERGY_TARGETS["08_mnist_autoencoder"]
+
+
+@pytest.mark.slow
+@pytest.mark.data
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("name", ["08_rbm_mnist", "08_rbm_mnist_persistent"])
+def test_a_machine_learns_mnist(name: str, tmp_path: Path, data_root: Path) -> None:
+    words = (f"data.source.root={data_root / 'mnist'}", "run.epochs=2", "net.blocks.likelihood.temperatures=500")
+    metrics = run(name, tmp_path, *(part for word in words for part in ("--set", word)))["metrics"]
+
+    assert -ENERGY_TARGETS[name] < metrics["likelihood"] < 0
+    assert {path.name for path in tmp_path.rglob("*.png")} == {"filters.png", "fantasies.png"}
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_every_example_has_a_target(example: Path) -> None:
-    assert example.stem in TARGETS
+    assert example.stem in TARGETS | ENERGY_TARGETS

@@ -201,7 +201,7 @@ LOCAL = [
         linear(1),
         alone(corners),
         60,
-        lambda _, net: float(net["y"].weight.norm()) < 1e-3,
+        lambda _, net: float(net["y"].weight.detach().norm()) < 1e-3,
     ),
     Row(
         "ForwardForward",
@@ -258,7 +258,7 @@ def start(
     net = row.net().to(dtype)
     rule = RULES.build(TypedSpec(type=row.type, arguments=row.arguments), net)
     precision = "fp64" if dtype == torch.float64 else "fp32"
-    delays = Rollout.streaming(net) if rollout == "streaming" else Rollout.sequential(net)
+    delays = Rollout.streaming(net, align=True) if rollout == "streaming" else Rollout.sequential(net)
     made = Executor(net, delays, {"rule": rule}, execution=PLAIN, precision=precision)
     return net, rule, made
 

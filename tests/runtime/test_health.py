@@ -52,7 +52,8 @@ def test_data_are_looked_at_first() -> None:
     ):
         session.run(epochs=2)
     assert str(error.value) == (
-        f"net/loss: is nan in step 5: the data send NaN or infinity as 'image' in batch 5 of epoch 1; {ADVICE}"
+        "learning/main: its change of net/conv/weight holds NaN or infinity in frame 5: the data send NaN or infinity "
+        f"as 'image' in batch 5 of epoch 1; it was not applied; {ADVICE}"
     )
 
 

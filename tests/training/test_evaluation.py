@@ -12,7 +12,7 @@ import rillnet as rn
 from rillnet.errors import RequestError
 from rillnet.model.layers.metrics import Metric
 from rillnet.runtime.session import Session
-from rillnet.training.evaluation import _frames_unreached, check_phase
+from rillnet.training.evaluation import _frames_added, _frames_unreached, check_phase
 from rillnet.training.trainer import Trainer
 from tests.training.small_experiments import (
     data,
@@ -204,3 +204,24 @@ def test_the_first_frames_of_a_stream_count_once_an_input_has_reached_the_loss(d
     net.add("loss", rn.MeanSquaredError(), source=["b", "y"])
 
     assert _frames_unreached(rn.Rollout(net, default=default), ["b", "x"]) == skipped
+
+
+@pytest.mark.parametrize("evaluation_batch_size", [4, 10])
+@pytest.mark.parametrize("rollout", [{"default": "streaming", "align": True}, {"default": 1, "align": True}])
+def test_aligned_streaming_of_separate_examples_has_the_metrics_of_the_sequential_net(
+    rollout: dict[str, Any], evaluation_batch_size: int
+) -> None:
+    given = data(evaluation_batch_size=evaluation_batch_size)
+    run = {"execution": "eager", "seed": 3}
+
+    sequential = evaluated(experiment(data=given, run=run))
+    streaming = evaluated(experiment(data=given, run=run, rollout=rollout))
+
+    assert streaming == pytest.approx(sequential, rel=1e-5)
+
+
+def test_in_a_cycle_an_example_is_shown_once() -> None:
+    net = rn.Net("cycle", {"x": (3,)}, seed=1)
+    net.add("a", rn.Sum(), source="x").connect("a", "a", 1)
+
+    assert [_frames_added(rn.Rollout(net, default=default)) for default in (0, 1)] == [0, 0]

@@ -17,7 +17,7 @@ _CONV = ("conv", "norm", "act", "pool")
 PLACEMENTS: dict[str, dict[str, Any]] = {
     "batch": {},
     "feature": {"default": {"partition": "feature"}},
-    "space": {"blocks": dict.fromkeys(_CONV, {"partition": "space"})},
+    "space": {"blocks": {name: {"partition": "space"} for name in _CONV}},
     "location": {"blocks": {"conv": {"location": 1}, "norm": {"location": 0}, "fit": {"location": 1}}},
     "mixed": {"blocks": {"fit": {"partition": "feature"}, "logits": {"location": 0}, "norm": {"partition": "space"}}},
 }
@@ -70,9 +70,7 @@ def largest_difference(a: dict[str, dict[str, Tensor]], b: dict[str, dict[str, T
     return found
 
 
-@pytest.mark.parametrize(
-    "count", [2, pytest.param(3, marks=pytest.mark.slow), pytest.param(4, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("count", [2, pytest.param(3, marks=pytest.mark.slow), pytest.param(4, marks=pytest.mark.slow)])
 def test_all_kinds_with_all_optimisers_equal_one_process(count: int, tmp_path: Path) -> None:
     run = {"average": 0.9}
     rules = list(RULES) if count == 2 else ["Adam"]
@@ -103,20 +101,17 @@ def resaved(rule: str, placement: dict[str, Any], root: str) -> dict[str, dict[s
 
 
 def test_a_run_that_was_stopped_in_the_midst_of_gathering_ends_with_the_same_bits(tmp_path: Path) -> None:
-    run = {"average": 0.9, "checkpoint": {"every": "5 steps"}}
-    for name in ("batch", "mixed"):
-        root = str(tmp_path / name)
-        whole = in_processes(2, tmp_path / f"{name}-1", trained_once, "Adam", PLACEMENTS[name], root + "-whole", run)[0]
-        parts = in_processes(2, tmp_path / f"{name}-2", in_parts_once, "Adam", PLACEMENTS[name], root + "-parts", run)[0]
+    for whole, parts in in_processes(2, tmp_path / "processes", whole_and_in_parts, str(tmp_path))[0]:
         assert largest_difference(whole, parts) == 0
 
 
-def trained_once(rule: str, placement: dict[str, Any], root: str, run: dict[str, Any]) -> dict[str, Any]:
-    return trained(rule, placement, 12, root, **run)
-
-
-def in_parts_once(rule: str, placement: dict[str, Any], root: str, run: dict[str, Any]) -> dict[str, Any]:
-    return in_parts(rule, placement, root, [5], **run)
+def whole_and_in_parts(root: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    run: dict[str, Any] = {"average": 0.9, "checkpoint": {"every": "5 steps"}}
+    found = []
+    for name in ("batch", "mixed"):
+        whole = trained("Adam", PLACEMENTS[name], 12, f"{root}/{name}-whole", **run)
+        found.append((whole, in_parts("Adam", PLACEMENTS[name], f"{root}/{name}-parts", [5], **run)))
+    return found
 
 
 def started(rule: str, placement: dict[str, Any], root: str) -> dict[str, Any]:
@@ -136,3 +131,25 @@ def test_a_checkpoint_loads_on_any_number_of_processes(rule: str, tmp_path: Path
     on_three = in_processes(3, tmp_path / "b", resaved, rule, PLACEMENTS["feature"], root)[0]
     back = in_processes(2, tmp_path / "c", resaved, rule, {}, root)[0]
     assert [largest_difference(before, after) for after in (alone, on_three, back)] == [0, 0, 0]
+
+
+def looked_at(root: str) -> dict[str, Any]:
+    made = experiment("SGD", PLACEMENTS["mixed"], 3)
+    with rn.Session(made, root=root) as session:
+        session.run(progress=False)
+        session.set("net/fit/bias", torch.arange(9.0))
+        sent = session.predict({"x": torch.ones(3, 2, 8, 8)}, ["logits"])["logits"]
+        return {"weight": session["net/fit/weight"], "bias": session["net/fit/bias"], "logits": sent}
+
+
+def test_what_is_looked_at_is_whole_in_every_process(tmp_path: Path) -> None:
+    found = in_processes(2, tmp_path / "processes", looked_at, str(tmp_path / "two"))
+    alone = experiment("SGD", {}, 3)
+    with rn.Session(alone, root=tmp_path / "one") as session:
+        session.run(progress=False)
+        session.set("net/fit/bias", torch.arange(9.0))
+        logits = session.predict({"x": torch.ones(3, 2, 8, 8)}, ["logits"])["logits"]
+        for one in found:
+            torch.testing.assert_close(one["weight"], session["net/fit/weight"].detach(), rtol=0, atol=1e-5)
+            torch.testing.assert_close(one["bias"], torch.arange(9.0))
+            torch.testing.assert_close(one["logits"], logits, rtol=0, atol=1e-4)

@@ -421,8 +421,9 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_is_not_saved(run: dict[str, 
     assert saved in ([], ["step-0000000004"])
     safe = f"checkpoint {saved[-1]} is intact" if saved else "no checkpoint was saved before"
     assert re.fullmatch(
-        r"net/loss: is nan in step 6: the first block to send NaN or infinity is net/conv, and net/conv/weight and "
-        rf"\d+ more hold it; lower the learning rate, clip the gradient, or look at the data; {safe}",
+        r"learning/main: its change of net/conv/weight holds NaN or infinity in frame 6: with the parameters of now, "
+        r"all that its batch makes is finite; it was not applied; lower the learning rate, clip the gradient, or look "
+        rf"at the data; its inputs are in \S+frame-6\.safetensors; {safe}",
         str(error.value),
     )
     status = RunDirectory.open(folder).read_status()

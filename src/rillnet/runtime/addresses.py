@@ -12,6 +12,7 @@ from rillnet.errors import AddressError, Fault, RequestError, suggest
 from rillnet.model.net import Net
 from rillnet.runtime.clock import Clock
 from rillnet.runtime.executor import Executor
+from rillnet.runtime.placement.placed import Placement
 from rillnet.types import RatedRule
 
 
@@ -20,6 +21,10 @@ class Addressed(Protocol):
 
     net: Net
     clock: Clock
+
+    @property
+    def placement(self) -> Placement | None:
+        """What this process has of the net, where it is one of several."""
 
     @property
     def executor(self) -> Executor:
@@ -39,6 +44,8 @@ def read(session: Addressed, address: str) -> Any:
     head, _, rest = address.partition("/")
     if head == "net":
         state = session.net.state_by_address()
+        if address in state and session.placement is not None:  # whole, in every process, as all of them ask
+            return session.placement.whole({address: state[address]}, everyone=True)[address]
         if address in state:
             return state[address]
         raise AddressError(Fault(address, "unknown address", hint=suggest(address, state)))
@@ -69,7 +76,11 @@ def change(session: Addressed, address: str, value: Any) -> str:
     if address.startswith("learning/"):
         _change_rate(session, address, value)
     else:
-        _change_tensor(address, read(session, address), value)
+        tensor = read(session, address)
+        _change_tensor(address, tensor, value)
+        if session.placement is not None:
+            with torch.no_grad():
+                session.net.state_by_address()[address].copy_(session.placement.part(address, tensor))
     is_short = value is None or isinstance(value, int | float)
     return f"set {address} {value}" if is_short else f"set {address}"
 

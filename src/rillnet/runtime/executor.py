@@ -164,9 +164,7 @@ class Executor:
         compiled, group = "on" if self.execution.compile else "off", self.execution.group or "auto"
         for source in parts.values():
             flat.sent_by(source.block)
-        return Program(
-            self.net, self.rollout, outputs=wanted, phase="train", compile=compiled, group=group, also=also
-        )
+        return Program(self.net, self.rollout, outputs=wanted, phase="train", compile=compiled, group=group, also=also)
 
     @functools.cached_property
     def _windowed(self) -> WindowProgram:
@@ -302,8 +300,13 @@ class Executor:
         """
         program = self.program(phase, outputs)
         if state is None:
-            return program.initial_state(_streams(fields))
-        return self._begun(program, {**fields, **self._begins(fields)}, state)
+            entered = program.initial_state(_streams(fields))
+        else:
+            entered = self._begun(program, {**fields, **self._begins(fields)}, state)
+        if self.placement is None:
+            return entered
+        kept = {key: tensor for key, tensor in entered.items() if not key.endswith(TOKEN)}
+        return self.placement.whole_state(kept, _streams(fields), everyone=True)
 
     def _begins(self, fields: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Which streams begin anew in a frame, under a key of its own; nothing where none does."""

@@ -22,7 +22,6 @@ from rillnet.runtime.checkpoint import Checkpoint
 from rillnet.runtime.clock import Clock
 from rillnet.runtime.execution import Choice, choices_file, choose, copied, plain, unmeasured
 from rillnet.runtime.executor import Context, Executor, find_device, lay_out
-from rillnet.runtime.following import Followed
 from rillnet.runtime.fields import as_inputs, check_fields, check_reset, check_sequences
 from rillnet.runtime.health import check_parameters, explained, kept_by
 from rillnet.runtime.matching import Match
@@ -32,6 +31,7 @@ from rillnet.runtime.plan import available_in
 from rillnet.runtime.record import Record
 from rillnet.runtime.starting import find_parameters
 from rillnet.runtime.state import State
+from rillnet.runtime.together import gathered, newest, shared_record
 from rillnet.spec import ExecutionSpec, Phase, RunSpec
 from rillnet.types import LearningRule, Observer
 
@@ -155,20 +155,8 @@ class Session:
     def record(self) -> Record | None:
         """The run directory, open for writing; None for a session that leaves no trace."""
         if self._record is None and self._wants_record:
-            self._record = self._shared_record(lambda: self.experiment.make_record(self.root))
+            self._record = shared_record(self.placement, lambda: self.experiment.make_record(self.root))
         return self._record
-
-    def _shared_record(self, find: Callable[[], Record | None]) -> Record | None:
-        """A record that one process of several writes, and the others follow."""
-        placement = self.placement
-        if placement is None:
-            return find()
-        record: Record | None = placement.first_makes(find)
-        path = placement.processes.told(None if record is None else str(record.directory.path.resolve()))
-        if path is None:
-            return None
-        placement.watch(Path(path))
-        return record if record is not None else Followed(Path(path))
 
     @property
     def open_record(self) -> Record | None:
@@ -232,7 +220,13 @@ class Session:
 
     def _choose(self) -> Choice:
         given = self._unmeasured()
-        if self.placement is not None or given.reason == "asked for" or self.data is None or not self.spec.learning or self.total_steps is None:
+        if (
+            self.placement is not None
+            or given.reason == "asked for"
+            or self.data is None
+            or not self.spec.learning
+            or self.total_steps is None
+        ):
             return given
 
         def scratch(execution: ExecutionSpec) -> Executor:
@@ -425,8 +419,9 @@ class Session:
             The checkpoint's directory.
         """
         self.trainer.before_saving()
+        kept = kept_by(self._record)
         if self.placement is None:
-            check_parameters(self.net.parameters_by_address(), self.clock.step, kept_by(self._record))
+            check_parameters(self.net.parameters_by_address(), self.clock.step, kept)
         if self._went_back:
             self._leave_what_is_later()
         record = self.record
@@ -450,37 +445,23 @@ class Session:
             if state:
                 tensors["state"] = dict(state)
         if self.placement is not None:
-            tensors = self._gathered(self.placement, tensors, values)
+            tensors = gathered(
+                self.placement,
+                self._executor,
+                tensors,
+                values,
+                lambda parameters: check_parameters(parameters, self.clock.step, kept),
+            )
         path = record.save(self.clock, tensors, values, best=best or self.is_best, keep=self.spec.run.checkpoint.keep)
         self.is_best = False
         return path
 
-    def _gathered(
-        self, placement: Placement, tensors: Mapping[str, Mapping[str, Tensor]], values: dict[str, Any]
-    ) -> dict[str, dict[str, Tensor]]:
-        """What all processes have to save, whole, in the first one."""
-        whole = {
-            group: placement.whole_state(members, self.executor.streams or 1)
-            if group == "state"
-            else placement.whole(members)
-            for group, members in tensors.items()
-            if group != "learning"
-        }
-        if "learning" in tensors:
-            whole["learning"] = placement.whole_of_rules(tensors["learning"])
-            values["rules"] = placement.merged_values(self.executor.rules, values["rules"])
-        values["processes"] = placement.processes.count
-        known = self.net.parameters_by_address()
-        parameters = {address: whole["parameters"][address] for address in known if address in whole["parameters"]}
-        placement.first_makes(lambda: check_parameters(parameters, self.clock.step, kept_by(self._record)))
-        return whole
-
     def go_on(self) -> None:
         """Opens the run to be gone on with, if there is one, and returns to its newest complete checkpoint."""
-        self._record = self._shared_record(lambda: self.experiment.find_record(self.root))
+        self._record = shared_record(self.placement, lambda: self.experiment.find_record(self.root))
         if self._record is None:
             return
-        found, damaged = self._newest(self._record.directory.checkpoints)
+        found, damaged = newest(self.placement, self._record.directory.checkpoints)
         for text in damaged:
             self.say(f"{text}; going back to the checkpoint before")
         if found is not None:
@@ -491,16 +472,6 @@ class Session:
             raise CheckpointError(f"{self._record.directory}: every checkpoint is damaged; --fresh starts anew")
         self._record.truncate_after(self.clock.step)
         self._went_back = False
-
-    def _newest(self, folder: Path) -> tuple[Checkpoint | None, list[str]]:
-        """The newest checkpoint that is not damaged, the same in all processes."""
-        if self.placement is None:
-            return checkpoints.newest(folder)
-        found, damaged = self.placement.first_makes(lambda: checkpoints.newest(folder)) or (None, [])
-        path = self.placement.processes.told(None if found is None else str(found.path.resolve()))
-        if found is None and path is not None:
-            found = checkpoints.load(Path(path))
-        return found, self.placement.processes.told(damaged)
 
     def any_asks(self, asked: bool) -> bool:
         """Whether any process of the run asks for a stop, where all can stop: no gradients are half gathered.

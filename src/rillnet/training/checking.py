@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from rillnet.errors import Fault, RequestError, suggest
@@ -17,7 +17,7 @@ from rillnet.training.evaluation import PHASES, watched_blocks
 from rillnet.training.extension_family import EXTENSIONS
 from rillnet.training.extensions import Extension
 from rillnet.training.improvement import check_mode
-from rillnet.training.learning_rules import RULES, Backprop
+from rillnet.training.learning_rules import RULES
 from rillnet.training.optimizer_family import OPTIMIZERS
 from rillnet.training.triggers import check_trigger
 
@@ -46,19 +46,14 @@ def check_with_net(spec: ExperimentSpec, net: Net) -> list[Fault]:
         net: its net; on the meta device nothing is allocated.
     """
     faults = []
-    owners: dict[str, str] = {}
     for name, rule in spec.learning.items():
         address = f"learning/{name}"
         if rule.type not in RULES or _check_rule(rule, address, net.blocks, True):
             continue  # a rule of the user's is built once, when it is needed; faults were told already
         try:
-            built = RULES.build(rule, net, address=address)
+            RULES.build(rule, net, address=address)
         except RequestError as error:
             faults += error.faults
-            continue
-        changed = built.optimizer.parameters if isinstance(built, Backprop) else ()
-        faults += _changed_twice(changed, owners, address)
-        owners |= dict.fromkeys(changed, address)
     return faults + _check_metrics(spec.run, net)
 
 
@@ -77,6 +72,10 @@ def check_placement(spec: ExperimentSpec, rollout: Rollout) -> list[Fault]:
     except RequestError as error:
         return error.faults
     faults = []
+    for name, rule in spec.learning.items():
+        if plan.mesh.processes > 1 and rule.type in RULES and not hasattr(RULES.find(rule.type), "share"):
+            what = "learns in one process only"
+            faults.append(Fault(f"learning/{name}.type", what, rule.type, hint="leave out the placement"))
     if plan.mesh.processes > 1 and spec.run.precision == "fp16":
         hint = "take bf16, which needs no scaling of gradients"
         faults.append(Fault("run.precision", "cannot be fp16 on several processes", hint=hint))
@@ -84,15 +83,6 @@ def check_placement(spec: ExperimentSpec, rollout: Rollout) -> list[Fault]:
         if plan.mesh.processes > 1 and rule.arguments.get("memory") == "low":
             faults.append(Fault(f"learning/{name}.memory", "cannot be low on several processes", hint="leave it out"))
     return faults
-
-
-def _changed_twice(changed: Iterable[str], owners: Mapping[str, str], address: str) -> list[Fault]:
-    """Two rules that go back from losses would add up their gradients of a parameter that both change."""
-    twice = next((parameter for parameter in changed if parameter in owners), None)
-    if twice is None:
-        return []
-    rule = f"matches {twice}, which {owners[twice]} changes too; each rule needs parameters of its own"
-    return [Fault(f"{address}.parameters", rule)]
 
 
 def _check_metrics(run: RunSpec, net: Net) -> list[Fault]:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from rillnet.data.feed import Feed
 from rillnet.errors import Fault, RequestError, suggest
 from rillnet.model.flat import FlatNet, FlatSource, part
+from rillnet.model.graph import ZeroDelayCycleError, frame_order
 from rillnet.model.layers.metrics import Metric
 from rillnet.model.rollout import Rollout
 from rillnet.model.shapes import Signature
@@ -169,6 +170,7 @@ def _add_up(session: Session, feed: Feed, phase: Phase, watched: Sequence[_Watch
     outputs = tuple(dict.fromkeys(name for one in watched for name in one.reads if name not in flat.inputs))
     # streams go on from frame to frame; the first frames are seen by blocks that nothing has reached yet
     first = _frames_unreached(session.rollout, outputs) if feed.continuous else 0
+    held = 0 if feed.continuous else _frames_added(session.rollout)
     looks_back = any(one.looks_back for one in watched)
     before: State = {}
     examples, state = 0, None
@@ -176,6 +178,8 @@ def _add_up(session: Session, feed: Feed, phase: Phase, watched: Sequence[_Watch
         placed = executor.place(batch.fields)
         fields = {**batch.fields, **placed}
         state = state if feed.continuous else None
+        for _ in range(held):  # examples that do not go on from frame to frame are shown until the last block has them
+            _, state = executor.look(fields, outputs, phase, index, state)
         if looks_back:
             before = executor.entering(fields, outputs, phase, state)
         sent, state = executor.look(fields, outputs, phase, index, state)
@@ -185,6 +189,22 @@ def _add_up(session: Session, feed: Feed, phase: Phase, watched: Sequence[_Watch
                 one.add(values, before, batch.size)
             examples += batch.size
     return examples
+
+
+def _frames_added(rollout: Rollout) -> int:
+    """How many frames the rollout adds to the longest path; 0 in a net with cycles, which never has all of an input."""
+    sources = {name: [source.block for source in block.sources] for name, block in rollout.flat.blocks.items()}
+    try:
+        order = frame_order(rollout.flat.blocks, sources)
+    except ZeroDelayCycleError:
+        return 0
+    entering: dict[str, list[tuple[str, int]]] = {}
+    for edge, own in zip(rollout.edges, rollout.flat.edges, strict=True):
+        entering.setdefault(edge.target, []).append((edge.source, max(0, edge.delay - own.delay)))
+    frames = dict.fromkeys(rollout.flat.inputs, 0)
+    for name in order:
+        frames[name] = max((frames[source] + added for source, added in entering.get(name, ())), default=0)
+    return max(frames.values(), default=0)
 
 
 def _frames_unreached(rollout: Rollout, names: Sequence[str]) -> int:

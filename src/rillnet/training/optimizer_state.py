@@ -108,7 +108,7 @@ def merged_values(values: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """
     names = sorted({name for one in values for name in one["state"]})
     stateful = [one for one in values if one["state"]]
-    without = [address for address in stateful[0]["without"]] if stateful else []
+    without = list(stateful[0]["without"]) if stateful else []
     for one in stateful[1:]:
         without = [address for address in without if address in one["without"]]
     numbers = {key: number for one in reversed(values) for key, number in one["numbers"].items()}

@@ -155,7 +155,7 @@ ROWS: dict[str, Row] = {
     "PReLU of channels": Row(IMAGE, {"type": "PReLU", "num_parameters": 8}),
     "ReLU in place": Row(IMAGE, {"type": "ReLU", "inplace": True}),
     "Softmax": Row(FLAT, {"type": "Softmax", "dim": 1}, "bf"),
-    "LogSoftmax of pixels": Row(IMAGE, {"type": "LogSoftmax", "dim": 2}),
+    "LogSoftmax of pixels": Row(IMAGE, [{"type": "LogSoftmax", "dim": 2}, "Sigmoid"]),
     "Softmax2d": Row(IMAGE, "Softmax2d"),
     "Softmax over the batch": Row(FLAT, {"type": "Softmax", "dim": 0}, "f"),
     "GLU": Row(FLAT, "GLU", "b"),
@@ -173,7 +173,7 @@ ROWS: dict[str, Row] = {
     "Product, broadcast": Row(
         IMAGE,
         [
-            {"type": "AdaptiveAvgPool2d", "output_size": 1},
+            {"type": "AdaptiveAvgPool2d", "output_size": [12, 1]},
             {"type": "Product", "from": ["b0", "before"]},
         ],
     ),

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 import rillnet as rn
+from rillnet.runtime.placement import traffic
 from rillnet.runtime.placement.costs import Costs, costs_of
 from rillnet.runtime.placement.machines import Machine
 from rillnet.runtime.placement.plan import PlacementPlan
@@ -164,8 +165,6 @@ def test_a_parameter_that_is_shared_counts_once() -> None:
 
 def test_few_processes_stand_for_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is counted from some processes equals what is counted from all, where all do alike."""
-    from rillnet.runtime.placement import traffic
-
     plan = PlacementPlan(
         rn.Rollout.sequential(classifier()),
         PlacementSpec.model_validate({"mesh": {"data": 4, "model": 4}, "blocks": {"fc": "feature"}}),

@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 import rillnet as rn
 from rillnet.errors import RequestError
+from rillnet.model.frontends import yaml
+from rillnet.model.nets import path_of
 from rillnet.runtime.placement.costs import costs_of
-from rillnet.runtime.placement.machines import Machine
+from rillnet.runtime.placement.machines import Machine, machine_of
 from rillnet.runtime.placement.plan import PlacementPlan
 from rillnet.runtime.placement.proposing import Proposer, cut_into, meshes, override_of, yaml_of
 from rillnet.runtime.placement.records import PlacementSpec
@@ -50,11 +52,14 @@ def test_no_proposal_is_slower_than_all_batch(
 
 
 def test_large_dense_layers_on_a_slow_wire_are_split_by_feature() -> None:
-    """One weird trick: convolutions by batch, dense layers by feature."""
-    found = proposer(Machine(flops=1e10, bandwidth=1e7, latency=1e-6)).propose().best.placement
-    kinds = PlacementPlan(rn.Rollout.sequential(net()), found).blocks
+    """AlexNet over 10 Gb/s: one weird trick, convolutions by batch and dense layers by feature."""
+    alexnet = rn.Net.from_spec(yaml.read(path_of("alexnet")).net(), device="meta")
+    rollout = rn.Rollout.sequential(alexnet)
+    found = Proposer(rollout, 1024, machine_of("K40, 10 GbE"), 8).propose().best.placement
+    kinds = {name: assigned.kind for name, assigned in PlacementPlan(rollout, found).blocks.items()}
 
-    assert (kinds["conv"].kind, kinds["fc"].kind) == ("batch", "feature")
+    assert {kinds[f"conv{number}"] for number in range(1, 6)} == {"batch"}
+    assert [kinds["fc6"], kinds["fc7"]] == ["feature", "feature"]
 
 
 def test_a_fast_wire_takes_all_batch() -> None:

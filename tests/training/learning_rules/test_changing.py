@@ -134,8 +134,9 @@ def test_what_matches_nothing_is_told() -> None:
 def test_an_update_that_is_not_finite_stops_the_run_and_keeps_the_frame(tmp_path: Path) -> None:
     x = torch.ones(8, 2)
     x[5] = 1e30
-    data = {"x": x, "t": torch.zeros(8, 1)}
-    net = line().add("square", rn.Square(), source="y")
+    data = {"x": x}
+    net = rn.Net("line", inputs={"x": (2,)}, seed=1).add("y", rn.Linear(out_features=1), source="x")
+    net.add("square", rn.Square())
     learning = {"local": {"type": "Hebbian", "parameters": "y.weight", "post": "square", "lr": 1e-9}}
     experiment = rn.Experiment(
         net=net,
@@ -153,10 +154,8 @@ def test_an_update_that_is_not_finite_stops_the_run_and_keeps_the_frame(tmp_path
         after = session.net["y"].weight.detach()
     told = str(caught.value)
     assert caught.value.exit_code == 4
-    assert told.startswith(
-        "learning/local: its change of net/y/weight holds NaN or infinity in frame 3: the first block"
-    )
-    assert "is net/square; it was not applied" in told
+    assert told.startswith("learning/local: its change of net/y/weight holds NaN or infinity in frame 3: the first")
+    assert "to send NaN or infinity is net/square; it was not applied" in told
     assert status["status"] == "failed"
     assert torch.isfinite(after).all()
     torch.testing.assert_close(after, before, rtol=1e-6, atol=1e-6)

@@ -17,6 +17,7 @@ from rillnet.model.layers.activation import (
     SwitchSign,
 )
 from rillnet.model.layers.cells import ConvLSTMCell, LSTMCell, SimpleRNN
+from rillnet.model.layers.difference import Difference
 from rillnet.model.layers.energy import BernoulliUnits, Draw, GaussianUnits, SoftmaxUnits
 from rillnet.model.layers.energy_metrics import FreeEnergy, LogLikelihood, PseudoLikelihood, ReconstructionError
 from rillnet.model.layers.loss import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
@@ -25,7 +26,9 @@ from rillnet.model.layers.metrics import Accuracy, AccuracyByDelay, ConfusionByD
 from rillnet.model.layers.noise import Noise
 from rillnet.model.layers.normalization import LocalResponseNorm
 from rillnet.model.layers.one_hot import OneHot
+from rillnet.model.layers.penalty import Hinge, SparsityPenalty
 from rillnet.model.layers.pool import Pool
+from rillnet.model.layers.ranking import Confusion, RankedAccuracy, RankingArea
 from rillnet.model.layers.relaxation import Relaxation
 from rillnet.model.layers.responses import FirstResponses
 from rillnet.model.layers.synapse import Synapse
@@ -36,9 +39,11 @@ __all__ = [
     "BernoulliUnits",
     "BinaryCrossEntropy",
     "Concat",
+    "Confusion",
     "ConfusionByDelay",
     "ConvLSTMCell",
     "CrossEntropy",
+    "Difference",
     "Draw",
     "ErrorFunction",
     "Exponential",
@@ -46,6 +51,7 @@ __all__ = [
     "FreeEnergy",
     "Gaussian",
     "GaussianUnits",
+    "Hinge",
     "LSTMCell",
     "LocalResponseNorm",
     "LogLikelihood",
@@ -59,13 +65,16 @@ __all__ = [
     "OneHot",
     "Pool",
     "Product",
-    "Relaxation",
     "PseudoLikelihood",
+    "RankedAccuracy",
+    "RankingArea",
     "ReconstructionError",
+    "Relaxation",
     "Sign",
     "SimpleRNN",
     "SoftRound",
     "SoftmaxUnits",
+    "SparsityPenalty",
     "Spiky",
     "Square",
     "SquareRoot",

@@ -44,11 +44,13 @@ class _OfMachine(Metric):
         return RestrictedBoltzmann(visible, hidden, weight, b, c)
 
     def _kind(self, name: KindName) -> Kind:
-        return {"binary": Bernoulli(), "Gaussian": Gaussian(self.std), "softmax": Softmax(self.states)}[name]
+        if name == "binary":
+            return Bernoulli()
+        return Gaussian(self.std) if name == "Gaussian" else Softmax(self.states)
 
     def _each(self, x_NV: Tensor) -> Tensor:
         """The value of each example, [N]."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} must define _each")
 
     def statistics(self, *inputs: Any, **named: Any) -> Tensor:
         """[sum over the examples, number of examples]."""

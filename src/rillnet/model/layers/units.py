@@ -91,7 +91,7 @@ class Bernoulli:
 
     def values(self, units: int) -> int | None:
         """2 for each."""
-        return 2**units
+        return 1 << units
 
     def state(self, number: Tensor, units: int, dtype: torch.dtype) -> Tensor:
         """The binary digits of a number."""
@@ -211,4 +211,4 @@ class Softmax:
         return torch.nn.functional.one_hot(digits, self.states).flatten(-2).to(dtype)
 
     def _groups(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (-1, self.states))
+        return x.reshape(*x.shape[:-1], -1, self.states)

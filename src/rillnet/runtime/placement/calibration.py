@@ -97,10 +97,11 @@ def _seconds(call: Callable[[], object], calls: int = 5) -> float:
 
 def _gloo_seconds(numbers: int, calls: int = 10) -> float:
     """Seconds of one sum over two processes, here two threads with a connection of their own."""
-    store, times = dist.HashStore(), [0.0, 0.0]
+    gloo: Any = dist  # its classes are there, but not all in its types
+    store, times = gloo.HashStore(), [0.0, 0.0]
 
     def take_part(rank: int) -> None:
-        group = dist.ProcessGroupGloo(store, rank, 2, timedelta(seconds=60))
+        group = gloo.ProcessGroupGloo(store, rank, 2, timedelta(seconds=60))
         value = [torch.zeros(numbers)]
         group.allreduce(value).wait()
         turns = []
@@ -157,7 +158,9 @@ def _timed(plan: PlacementPlan, name: str, rank: int, batch: int, share: Share) 
     torch.set_num_threads(1)
     try:
         module = _own_part(plan, name, rank)
-        inputs = [_input(plan, name, port, rank, batch, part / there) for port in range(len(plan.rollout.sources(name)))]
+        inputs = [
+            _input(plan, name, port, rank, batch, part / there) for port in range(len(plan.rollout.sources(name)))
+        ]
         found = _both(module, inputs, share.learns_inputs)
     except Exception:  # a block may need what stands around it: then it is not timed
         return None

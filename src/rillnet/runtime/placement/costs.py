@@ -21,7 +21,6 @@ from rillnet.runtime.placement.work import (
     FORWARD,
     Counts,
     Rates,
-    Share,
     Timing,
     parameter_bytes,
     seconds_of,
@@ -29,7 +28,6 @@ from rillnet.runtime.placement.work import (
     sums_of,
 )
 from rillnet.runtime.plan import available_in, needed_by
-
 
 Edge = tuple[str, int, int]
 """A block, which of the things that it reads, and which tensor of that thing."""
@@ -178,7 +176,9 @@ class _Step:
 
     def costs(self) -> Costs:
         self._exchanges()
-        self._at = {name: [e for e in self.found.edges if e[0] == name and not self._is_delayed[e]] for name in self.names}
+        self._at = {
+            name: [e for e in self.found.edges if e[0] == name and not self._is_delayed[e]] for name in self.names
+        }
         for name in self.names:
             for rank in self.ranks:
                 self._account(name, rank)

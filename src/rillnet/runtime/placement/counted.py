@@ -1,4 +1,4 @@
-"""How losses and metrics are split: every process adds up its part, and the parts add up to the whole, which all have."""
+"""How losses and metrics are split: every process adds up its part, and all then have the sum."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rillnet.runtime.placement.partition import Partition, Shape, Split, image_s
 
 
 class Counted(Partition):
-    """A loss or metric; a box is of what it reads first: the examples, and the features or rows where these are split."""
+    """A loss or metric; a box is of what it reads first: examples, and features or rows where these are split."""
 
     @property
     def extent(self) -> Shape:
@@ -17,7 +17,7 @@ class Counted(Partition):
         return self.reads[0] if self.has_classes or self._is_elementwise or self._is_by_pixel else ()
 
     def splits(self) -> dict[str, Split]:
-        """The batch; classes of a cross-entropy; rows of images of labels; anything that is compared number by number."""
+        """The batch; classes of a cross-entropy; rows of labels; anything that is compared number by number."""
         if self.has_classes:
             return {"batch": Split(0), "feature": Split(1)}
         if self._is_elementwise:

@@ -1,4 +1,4 @@
-"""A placed net as a picture: blocks coloured by how they are split or where they stand, edges by what is sent on them."""
+"""A placed net as a picture: blocks coloured by how they are split or where they stand, edges by what they send."""
 
 from __future__ import annotations
 
@@ -69,11 +69,12 @@ def placement_svg(costs: Costs) -> str:
         labels[name] = (name, f"{row.type}, {where} {row.part}".strip())
     sizes = {name: (_width(*label), _HEIGHT) for name, label in labels.items()}
     sent = {(row.target, row.port): row for row in edge_rows(costs)}
-    links, marks = [], []
+    links: list[Link] = []
+    marks: list[tuple[EdgeRow | None, int, bool]] = []
     for name, port, source in plan.edges():
-        row = sent.get((name, port))
-        links.append(Link(source.block, name, f"{source.name} {port if row else 'plain'}"))
-        marks.append((row, source.delay, row is not None or _crosses(costs, name, port)))
+        edge = sent.get((name, port))
+        links.append(Link(source.block, name, f"{source.name} {port if edge else 'plain'}"))
+        marks.append((edge, source.delay, edge is not None or _crosses(costs, name, port)))
     layout = arrange(sizes, links, layer_gap=52.0 if sent else 26.0)
     elements = [*_lines(layout, links, marks), *_blocks(costs, layout, labels, sizes)]
     marked = [_mark(path, row) for path, (row, _, _) in zip(layout.paths, marks, strict=True) if row and path]
@@ -88,7 +89,10 @@ def _colour(costs: Costs, name: str) -> tuple[str, str]:
 
 
 def _width(name: str, caption: str) -> float:
-    shown = max(text_width(fitted(name, _WIDEST, 12, bold=True), 12, bold=True), text_width(fitted(caption, _WIDEST, 10.5), 10.5))
+    shown = max(
+        text_width(fitted(name, _WIDEST, 12, bold=True), 12, bold=True),
+        text_width(fitted(caption, _WIDEST, 10.5), 10.5),
+    )
     return shown + 20
 
 

@@ -110,7 +110,9 @@ class Exchange:
 
     def forward(self, value: Tensor | None) -> Tensor:
         """What this process needs."""
-        found = self._pass(self.there, None if value is None else value.to(self.dtype))
+        if value is not None and not self.is_local_forward:
+            value = value.to(self.dtype)
+        found = self._pass(self.there, value)
         return torch.empty(0, dtype=self.dtype, device=self.device) if found is None else found
 
     def backward(self, gradient: Tensor | None) -> Tensor | None:

@@ -35,6 +35,37 @@ class NotedExchange(Exchange):
         return found
 
 
+class NotedLocal:
+    """A process' work on a block that adds up with other processes, which is told of while it goes on.
+
+    Args:
+        local: the work.
+        name: the block.
+        heartbeat: what tells of it.
+    """
+
+    def __init__(self, local: Any, name: str, heartbeat: Heartbeat) -> None:
+        self.local, self.name, self.heartbeat = local, name, heartbeat
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.local, name)
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Does the work."""
+        self.heartbeat.note("waits in", f"sums of {self.name}")
+        found = self.local(*arguments)
+        self.heartbeat.note("computes", f"what follows {self.name}")
+        return found
+
+
+def note_sums(placed: PlacedNet, heartbeat: Heartbeat) -> None:
+    """Has every block that adds up with other processes tell of it."""
+    for name, local in placed.locals.items():
+        if local is not None and hasattr(local, "group"):
+            noted: Any = NotedLocal(local, name, heartbeat)
+            placed.locals[name] = noted
+
+
 class Executing(PlacedProgram):
     """One frame of a placed net, and what an executor asks of a program besides.
 

@@ -91,11 +91,11 @@ def check_alike(own: Mapping[str, str]) -> None:
     store.set(f"alike/{rank}", json.dumps({"host": socket.gethostname(), **own}))
     said = [json.loads(store.get(f"alike/{other}")) for other in range(dist.get_world_size())]
     faults = []
-    for name, value in own.items():
+    for name in own:
         for other, one in enumerate(said):
             if one[name] != said[0][name]:
                 rule = f"the {name} is another in process {other} on {one['host']} than in process 0 on"
-                faults.append(Fault("placement", f"{rule} {said[0]['host']}", one[name][:12]))
+                faults.append(Fault("placement", f"{rule} {said[0]['host']}", str(one[name])[:12]))
                 break
     if faults:
         raise RequestError(faults)

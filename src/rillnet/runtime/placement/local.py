@@ -115,18 +115,19 @@ class LocalAdapted(Local):
 
     def __init__(self, module: nn.Module, assigned: Assigned, box: Box) -> None:
         super().__init__(module, assigned, box)
-        self.adapted: Any = copy.copy(module)
         rule, own = assigned.rule, box[1][1] - box[1][0]
+        adapted: Any = copy.copy(module)
         if isinstance(module, _ConvNd):
-            self.adapted.groups = own // (rule.sends[0] // module.groups)
+            adapted.groups = own // (rule.sends[0] // module.groups)
         else:
-            self.adapted.shape = sizes(box[1:])
+            adapted.shape = sizes(box[1:])
         if isinstance(rule, Factored):
             rows, all_rows = (count * rule.module.avgout * rule.module.maxout for count in (own, rule.sends[0]))
-            self.adapted._turns = [
+            adapted._turns = [
                 (*turn[:-1], (rows, *turn[-1][1:]) if turn[-1][0] == all_rows > 1 else turn[-1])
                 for turn in rule.module._turns
             ]
+        self.adapted = adapted
 
     def __call__(self, values: Sequence[Any], box: Box, batch: int, token: Tensor | None) -> Computed:
         return self.adapted(*values), token

@@ -175,9 +175,7 @@ class LocalCount(Local):
 class LocalClasses(LocalCount):
     """Cross-entropy with the scores of each process those of some classes."""
 
-    def __init__(
-        self, module: nn.Module, assigned: Assigned, box: Box, group: Any, copies: int, across: Any
-    ) -> None:
+    def __init__(self, module: nn.Module, assigned: Assigned, box: Box, group: Any, copies: int, across: Any) -> None:
         super().__init__(module, assigned, box, group, copies)
         self.across = across
 

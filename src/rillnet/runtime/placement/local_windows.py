@@ -79,15 +79,18 @@ class LocalTransposed(Local):
         rank, windows = len(rule.sends) - 1, rule.windows()
         stride, dilation = [w.stride for w in windows], [w.dilation for w in windows]
         convolve = _TRANSPOSED[rank - 1]
+        if not value.numel():  # rows that no kernel reaches, only the bias
+            return self._bias(value.new_zeros(sizes(box))), token
         found = convolve(value, module.weight, None, stride, 0, 0, module.groups, dilation)
         begins = [low * w.stride - w.before for w, (low, _) in zip(windows, rule.space(box), strict=True)]
         padding: list[int] = []
         for begin, size, (low, high) in zip(begins, found.shape[2:], box[2:], strict=True):
             padding[:0] = [begin - low, high - begin - size]  # where negative, what belongs to others is cut off
-        found = functional.pad(found, padding)
-        if module.bias is not None:
-            found = found + module.bias.view(-1, *[1] * rank)
-        return found, token
+        return self._bias(functional.pad(found, padding)), token
+
+    def _bias(self, found: Tensor) -> Tensor:
+        bias = self.module.bias
+        return found if bias is None else found + bias.view(-1, *[1] * (found.dim() - 2))
 
 
 class LocalAdaptive(Local):

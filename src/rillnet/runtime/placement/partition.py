@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from rillnet.model.layers.per_example import is_per_example
 from rillnet.runtime.placement.boxes import Box, Span, whole
@@ -47,6 +47,8 @@ class Partition:
     def __init__(self, module: nn.Module, reads: Sequence[Shape], sends: Shape) -> None:
         self.module: Any = module  # of its class, which the rule was chosen by, mypy knows nothing
         self.reads, self.sends = tuple(reads), sends
+        named = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+        self.shapes = {name: tuple(tensor.shape) for name, tensor in named.items()}  # whole: later they are cut
 
     @property
     def extent(self) -> Shape:
@@ -67,17 +69,11 @@ class Partition:
 
     def parameters(self, box: Box) -> dict[str, tuple[Box, ...]]:
         """The parts of each parameter and buffer that a part of its output needs, joined along the first dimension."""
-        return {name: (whole(tensor.shape),) for name, tensor in self._tensors().items()}
-
-    def _tensors(self) -> dict[str, Tensor]:
-        return {**dict(self.module.named_parameters()), **dict(self.module.named_buffers())}
+        return {name: (whole(shape),) for name, shape in self.shapes.items()}
 
     def _rows(self, span: Span) -> dict[str, tuple[Box, ...]]:
         """These rows of everything that has some."""
-        return {
-            name: ((span, *whole(tensor.shape[1:])),) if tensor.dim() else ((),)
-            for name, tensor in self._tensors().items()
-        }
+        return {name: ((span, *whole(shape[1:])),) if shape else ((),) for name, shape in self.shapes.items()}
 
 
 def computes_examples_alone(module: nn.Module) -> bool:
@@ -251,7 +247,7 @@ class Along(Elementwise):
 
     def needs(self, box: Box) -> list[Box]:
         """The same part, and all of the dimensions it looks along."""
-        logical = ((0, 0), *whole(self.sends))
+        logical = (box[0], *whole(self.sends))  # the batch is not split where it looks along that
         return [tuple(logical[dim] if dim in self.dims() else span for dim, span in enumerate(box))]
 
 
@@ -265,7 +261,7 @@ class Normalized(Along):
 
     def parameters(self, box: Box) -> dict[str, tuple[Box, ...]]:
         """The same part of them."""
-        return {name: (box[-tensor.dim() :],) for name, tensor in self._tensors().items()}
+        return {name: (box[-len(shape) :],) for name, shape in self.shapes.items()}
 
 
 class Flattened(Partition):
@@ -317,4 +313,3 @@ class Sequential(Partition):
     def splits(self) -> dict[str, Split]:
         """The batch, unless it is not the first dimension or numbers are drawn."""
         return {"batch": Split(0)} if self.module.batch_first and not self.module.dropout else {}
-

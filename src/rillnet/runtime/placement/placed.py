@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import ValidationError
 from torch import Tensor, nn
 
 from rillnet.errors import Fault, RequestError
+from rillnet.model.frontends import yaml
 from rillnet.model.net import Net
 from rillnet.model.rollout import Rollout
 from rillnet.runtime.checkpoint import Checkpoint
-from rillnet.runtime.placement.executing import Executing
+from rillnet.runtime.placement.executing import Executing, note_sums
 from rillnet.runtime.placement.gathering import Holding, gather, holdings_of
 from rillnet.runtime.placement.heartbeat import FOLDER, Heartbeat, remove_beats
 from rillnet.runtime.placement.joining import joined_count, report_run
@@ -42,13 +42,11 @@ def spec_of(placement: Mapping[str, Any]) -> PlacementSpec:
         RequestError: it is wrong; holds every fault.
     """
     try:
-        return PlacementSpec.model_validate(dict(placement))
-    except ValidationError as error:
-        faults = []
-        for one in error.errors():
-            address = ".".join(["placement", *map(str, one["loc"])])
-            text = str(one["ctx"]["error"]) if "error" in one.get("ctx", {}) else one["msg"]
-            faults.append(Fault(address, text[:1].lower() + text[1:]))
+        return yaml.validated(PlacementSpec, {key: value for key, value in placement.items() if value is not None})
+    except RequestError as error:
+        faults = [
+            replace(one, address=f"placement.{one.address}" if one.address else "placement") for one in error.faults
+        ]
         raise RequestError(faults) from error
 
 
@@ -106,6 +104,7 @@ class Placement:
         keep_own_parameters(plan, self.rank)
         self.placed = PlacedNet(plan, self.rank, ProcessGroups(self.processes.count))
         self.heartbeat = Heartbeat(self.rank)
+        note_sums(self.placed, self.heartbeat)
 
     @classmethod
     def of(cls, net: Net, rollout: Rollout, placement: Mapping[str, Any]) -> Placement | None:
@@ -187,9 +186,7 @@ class Placement:
         holding = self._holding(key)
         return tensor if holding is None else holding.part_of(tensor, self.rank)
 
-    def whole_state(
-        self, state: Mapping[str, Tensor], streams: int, *, everyone: bool = False
-    ) -> dict[str, Tensor]:
+    def whole_state(self, state: Mapping[str, Tensor], streams: int, *, everyone: bool = False) -> dict[str, Tensor]:
         """A state, and the frames of a window, whole."""
         return gather(state, lambda key: self._holding_of_state(key, streams), self.processes, everyone=everyone)
 

@@ -75,7 +75,7 @@ class PlacedNet:
     def dtype(self, source: FlatSource) -> torch.dtype:
         """The element type of a tensor."""
         told = self.plan.signature(source).dtype
-        return self.float_type if told.is_floating_point and source.block in self.plan.flat.blocks else told
+        return self.float_type if told.is_floating_point else told
 
     @property
     def device(self) -> torch.device:
@@ -249,9 +249,12 @@ class PlacedProgram:
 
         def read(leaf: FlatSource) -> _Read:
             number = numbers[leaf]
-            return self._read(leaf, (f"{name}[{number}]", port, batch), name, functools.partial(
-                self.plan.on_edge, name, port, batch, number
-            ))
+            return self._read(
+                leaf,
+                (f"{name}[{number}]", port, batch),
+                name,
+                functools.partial(self.plan.on_edge, name, port, batch, number),
+            )
 
         return self._nested(source, read)
 
@@ -274,9 +277,7 @@ class PlacedProgram:
 
         return nest(part(output, source.place), source.place)
 
-    def _read(
-        self, source: FlatSource, key: tuple[str, int, int], reader: str, make: Callable[[], Transfers]
-    ) -> _Read:
+    def _read(self, source: FlatSource, key: tuple[str, int, int], reader: str, make: Callable[[], Transfers]) -> _Read:
         label = f"{reader} <- {source.name}"
         exchange, transfers = self.exchange(key, make, label, self.placed.dtype(source))
         number = self._moves.setdefault((source, transfers.needed, transfers.backward), len(self._moves))
@@ -361,7 +362,7 @@ class _Frame:
             return self.moved[read.number]
         exchange = read.exchange
         value = self._value(read.source) if exchange.held is not None else None
-        learns = self.token is not None and not (read.is_input and not value.requires_grad)
+        learns = self.token is not None and not (read.is_input and value is not None and not value.requires_grad)
         if exchange.is_local if learns else exchange.is_local_forward:
             found = value if value is None or exchange.needed in (None, exchange.held) else exchange.forward(value)
         else:

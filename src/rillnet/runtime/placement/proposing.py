@@ -118,7 +118,8 @@ class Proposer:
         fitting = [candidate for candidate in found if candidate.costs.fits]
         if not fitting:
             least = min(found, key=lambda candidate: candidate.costs.memory)
-            rule = f"no placement over {self.processes} processes fits into the memory of one, {self.machine.memory:.3g} bytes"
+            limit = f"the memory of one, {self.machine.memory:.3g} bytes"
+            rule = f"no placement over {self.processes} processes fits into {limit}"
             hint = f"the smallest, {least.name}, needs {least.costs.memory:.3g}; take more processes or a smaller batch"
             raise RequestError(Fault("placement", rule, hint=hint))
         fastest = min(candidate.costs.step_s for candidate in fitting)
@@ -130,9 +131,7 @@ class Proposer:
 
     def _candidate(self, name: str, placement: PlacementSpec) -> Candidate:
         plan = PlacementPlan(self.rollout, placement)
-        costs = costs_of(
-            plan, self.batch, self.machine, copies=self.copies, counts=self.counts, timing=self.timing
-        )
+        costs = costs_of(plan, self.batch, self.machine, copies=self.copies, counts=self.counts, timing=self.timing)
         return Candidate(name, placement, costs)
 
     # --- mixtures of kinds --------------------------------------------------------------------
@@ -177,7 +176,7 @@ class Proposer:
 
     def _kinds(self, uniform: Mapping[str, PlacementPlan], name: str) -> list[str]:
         """The kinds that a block can be split by; one that falls back to another is that one."""
-        possible = [kind for kind in KINDS if kind in uniform and uniform[kind].blocks[name].kind == kind]
+        possible: list[str] = [kind for kind in KINDS if kind in uniform and uniform[kind].blocks[name].kind == kind]
         split = [kind for kind in possible if kind != "none"]
         return possible if split else ["none"]
 

@@ -111,8 +111,8 @@ class _Reduction(GradientReduction):
 
     def _collect(
         self,
-        open_ones: dict[tuple[tuple[int, ...], int], list[nn.Parameter]],
-        key: tuple[tuple[int, ...], int],
+        open_ones: dict[tuple[tuple[int, ...], int, torch.dtype], list[nn.Parameter]],
+        key: tuple[tuple[int, ...], int, torch.dtype],
         parameter: nn.Parameter,
         bucket_bytes: int,
     ) -> None:

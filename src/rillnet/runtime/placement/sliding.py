@@ -72,7 +72,9 @@ class Windowed(Partition):
         """The batch, the channels, the rows."""
         found = {"batch": Split(0), "feature": Split(1)}
         has_zeros = getattr(self.module, "padding_mode", "zeros") == "zeros"
-        return {**found, "space": Split(2)} if has_zeros and not getattr(self.module, "return_indices", False) else found
+        return (
+            {**found, "space": Split(2)} if has_zeros and not getattr(self.module, "return_indices", False) else found
+        )
 
     def needs(self, box: Box) -> list[Box]:
         """The rows that windows at these rows reach."""
@@ -125,8 +127,8 @@ class Transposed(Convolution):
         """Output channels; with groups also the input channels that belong to them."""
         per_out = self.sends[0] // self.module.groups
         own = box[1] if self.module.groups == 1 else (0, per_out)
-        weight = (self._channels(box[1]), own, *whole(self.module.weight.shape[2:]))
-        return {"weight": (weight,), **({} if self.module.bias is None else {"bias": ((box[1],),)})}
+        weight = (self._channels(box[1]), own, *whole(self.shapes["weight"][2:]))
+        return {"weight": (weight,), **({"bias": ((box[1],),)} if "bias" in self.shapes else {})}
 
 
 class Adaptive(EachChannel):

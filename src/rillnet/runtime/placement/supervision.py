@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-from torch.distributed import TCPStore
+import torch.distributed as dist
 
 from rillnet.errors import RunError
 from rillnet.runtime.placement.heartbeat import FOLDER, read_beats, stalled
@@ -97,7 +97,9 @@ class Supervisor:
     def _attempt(self, attempt: int) -> tuple[int, str | None]:
         """One start: the exit code; and what was lost, if the processes can be started again."""
         # a store of its own for every start, as one keeps the addresses of processes that are gone
-        store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+        store = dist.TCPStore(  # type: ignore[attr-defined]
+            "127.0.0.1", 0, is_master=True, wait_for_workers=False
+        )
         self.run = None
         lifeline = os.pipe()
         report = os.pipe()
@@ -130,7 +132,7 @@ class Supervisor:
             LIFELINE: str(lifeline),
             REPORT: str(report),
         }
-        errors = tempfile.TemporaryFile() if rank else None
+        errors = tempfile.TemporaryFile() if rank else None  # noqa: SIM115, closed when the process has ended
         process = subprocess.Popen(
             list(self.command(attempt)),
             env=environment,

@@ -119,7 +119,9 @@ def process_rows(costs: Costs) -> list[list[str]]:
     rows = []
     for rank, process in shown[:MOST_RANKS]:
         held = (process.parameters, process.gradients, process.optimizer, process.activations, process.memory)
-        rows.append([str(rank), *map(bytes_text, held), count_text(process.multiply_adds), seconds_text(process.compute_s)])
+        rows.append(
+            [str(rank), *map(bytes_text, held), count_text(process.multiply_adds), seconds_text(process.compute_s)]
+        )
     if len(shown) > MOST_RANKS:
         rows.append([f"... {len(shown) - MOST_RANKS} more", *[""] * 7])
     return rows
@@ -133,7 +135,8 @@ def summary_lines(costs: Costs) -> list[str]:
         f"a step of {costs.batch} examples on {count} process{'es' if count > 1 else ''} ({machine.name}):",
         f"  time {seconds_text(costs.step_s)}: computing {seconds_text(costs.compute_s)}, "
         f"waiting and sending {seconds_text(max(costs.step_s - costs.compute_s, 0.0))}",
-        f"  sent {bytes_text(sent)}: on edges {bytes_text(costs.crossing)}, sums of gradients {bytes_text(costs.reduced)}",
+        f"  sent {bytes_text(sent)}: on edges {bytes_text(costs.crossing)}, "
+        f"sums of gradients {bytes_text(costs.reduced)}",
         f"  memory {bytes_text(costs.memory)} at most in one process",
     ]
     if not costs.fits:

@@ -168,9 +168,7 @@ def _back_to(rank: int, own: Box | None, needed: Sequence[Box | None], parts: Se
             yield Message(rank if rank in ranks else ranks[rank % len(ranks)], rank, common)
 
 
-def _loads(
-    messages: Iterable[Message], item: int, per_host: int, only: Sequence[int] | None = None
-) -> dict[int, Load]:
+def _loads(messages: Iterable[Message], item: int, per_host: int, only: Sequence[int] | None = None) -> dict[int, Load]:
     sent: dict[int, Load] = {}
     got: dict[int, Load] = {}
     peers: dict[int, set[int]] = {}

@@ -9,7 +9,13 @@ from torch import nn
 from rillnet.model.layers import ConvLSTMCell, LSTMCell
 from rillnet.model.layers.extent import Extent
 from rillnet.runtime.placement.boxes import Box, whole
-from rillnet.runtime.placement.partition import Elementwise, Partition, Shape, Split, computes_examples_alone, image_splits
+from rillnet.runtime.placement.partition import (
+    Elementwise,
+    Partition,
+    Split,
+    computes_examples_alone,
+    image_splits,
+)
 from rillnet.runtime.placement.sliding import Sliding, each
 
 ACROSS_FEATURES = {"softmax", "Softmax", "LogSoftmax"}
@@ -36,9 +42,7 @@ class Recurrent(Partition):
         """The rows of its units, gate by gate."""
         units = self.sends[0]
         spans = [(gate * units + box[1][0], gate * units + box[1][1]) for gate in range(self.gates())]
-        return {
-            name: tuple((span, *whole(tensor.shape[1:])) for span in spans) for name, tensor in self._tensors().items()
-        }
+        return {name: tuple((span, *whole(shape[1:])) for span in spans) for name, shape in self.shapes.items()}
 
 
 class ConvolvedRecurrent(Recurrent):
@@ -87,8 +91,8 @@ class Summing(Elementwise):
         """The same part of bias and gain."""
         extents = {"bias": self.module.bias_shape, "gain": self.module.gain_shape}
         return {
-            name: (_of_extent(extents[name], box),) if name not in self.module.unshare else (whole(tensor.shape),)
-            for name, tensor in self._tensors().items()
+            name: (_of_extent(extents[name], box),) if name not in self.module.unshare else (whole(shape),)
+            for name, shape in self.shapes.items()
         }
 
 
@@ -117,16 +121,14 @@ class Factored(Partition):
         span = (box[1][0] * each_has, box[1][1] * each_has)
         rowed = _rowed(self.module.factor_shapes)
         found: dict[str, tuple[Box, ...]] = {}
-        for name, tensor in self._tensors().items():
+        for name, shape in self.shapes.items():
             kind, factor = name[0], int(name.split("_")[1])
-            has_rows = kind in "Wb" and factor in rowed and tensor.shape[0] == features * each_has
+            has_rows = kind in "Wb" and factor in rowed and shape[0] == features * each_has
             has_rows = has_rows and not (kind == "b" and self.module.bias_shapes[factor] in ("spatial", "scalar"))
-            found[name] = ((span, *whole(tensor.shape[1:])) if has_rows else whole(tensor.shape),)
+            found[name] = ((span, *whole(shape[1:])) if has_rows else whole(shape),)
         return found
 
 
 def _rowed(factor_shapes: Sequence[Extent]) -> set[int]:
     """The factors that have features."""
     return {factor for factor, extent in enumerate(factor_shapes) if extent in ("full", "feature")}
-
-

@@ -14,8 +14,8 @@ from rillnet.model.flat import FlatSource, outputs_of
 from rillnet.model.rollout import Rollout
 from rillnet.model.summary import multiply_adds
 from rillnet.runtime.placement.boxes import numel, sizes
-from rillnet.runtime.placement.machines import Machine
 from rillnet.runtime.placement.counted import Counted
+from rillnet.runtime.placement.machines import Machine
 from rillnet.runtime.placement.plan import PlacementPlan
 
 FORWARD, BACKWARD = 0, 1
@@ -160,7 +160,9 @@ class Rates:
         memory = size / self.machine.memory_bandwidth if self.machine.memory_bandwidth else 0.0
         gradients = (1 if share.learns_inputs else 0) + (1 if share.parameters else 0)
         forward = self.machine.overhead + max(arithmetic, memory)
-        return forward, self.machine.overhead * bool(gradients) + max(gradients * arithmetic, 2 * memory * bool(gradients))
+        return forward, self.machine.overhead * bool(gradients) + max(
+            gradients * arithmetic, 2 * memory * bool(gradients)
+        )
 
 
 @dataclass(frozen=True)

@@ -130,6 +130,7 @@ def show(
     ] = False,
     batch: Batch = None,
     machine: MachineName = None,
+    where: Annotated[bool, typer.Option("--where", help="What each process of a run is doing.")] = False,
     root: Root = _RUNS,
     trust: Trust = False,
     json: Json = False,

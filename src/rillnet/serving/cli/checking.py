@@ -21,7 +21,7 @@ from rillnet.serving.cli.launching import place, words_of
 from rillnet.serving.cli.terminal import Terminal, table
 
 LIMIT = 1e-5
-"""The largest difference of a parameter, relative to the largest number of its tensor or to 1, that is the same number."""
+"""The largest difference between equal parameters, relative to the largest number of their tensor or to 1."""
 
 _KINDS = ("batch", "feature", "space", "none")
 

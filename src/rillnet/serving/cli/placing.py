@@ -28,7 +28,7 @@ from rillnet.runtime.placement.table import (
 )
 from rillnet.runtime.placement.work import Rates, Timing
 from rillnet.serving.cli.terminal import Terminal, table
-from rillnet.spec import ExperimentSpec
+from rillnet.spec import ExperimentSpec, TypedSpec
 from rillnet.training.optimizer_family import OPTIMIZERS, read_parts
 
 _BATCH = 128
@@ -97,14 +97,14 @@ def optimizer_copies(spec: ExperimentSpec | None) -> float:
     for name, rule in spec.learning.items() if spec is not None else ():
         asked = rule.arguments.get("optimizer")
         for part in read_parts(asked, f"learning/{name}.optimizer") if asked is not None else ():
-            found = max(found, _kept_by(part.record))
+            found = max(found, _kept_by(part.spec))
     return found or 1.0
 
 
-def _kept_by(record: Any) -> float:
+def _kept_by(spec: TypedSpec) -> float:
     """Numbers for each parameter that an optimiser keeps, found by one step of it."""
     parameter = torch.nn.Parameter(torch.zeros(8, 8))
-    optimizer: Any = OPTIMIZERS.build(record, [parameter])
+    optimizer: Any = OPTIMIZERS.build(spec, [parameter])
     parameter.grad = torch.ones(8, 8)
     optimizer.step()
     kept = [value for value in optimizer.state[parameter].values() if isinstance(value, torch.Tensor)]

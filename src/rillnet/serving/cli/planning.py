@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rillnet.errors import RequestError
+from rillnet.model.frontends import yaml
 from rillnet.model.net import Net
 from rillnet.registry import trusting
 from rillnet.runtime.placement.proposing import Candidate, Proposal, Proposer, override_of, yaml_of
@@ -13,7 +14,6 @@ from rillnet.runtime.placement.table import as_dict, bytes_text, seconds_text
 from rillnet.runtime.rundirectory import DOCUMENT, RunDirectory
 from rillnet.serving.cli.placing import placeable
 from rillnet.serving.cli.terminal import Terminal, table
-from rillnet.model.frontends import yaml
 from rillnet.training.experiment import find, folder_of
 
 _SHOWN = 5
@@ -58,9 +58,7 @@ def plan(
         except RequestError as error:
             raise RequestError(document.located(error.faults)) from error
     asked = placeable(document, net, batch, machine, rollout)
-    proposer = Proposer(
-        asked.rollout, asked.batch, asked.machine, processes, copies=asked.copies, timing=asked.timing
-    )
+    proposer = Proposer(asked.rollout, asked.batch, asked.machine, processes, copies=asked.copies, timing=asked.timing)
     proposal = proposer.propose()
     _print(terminal, proposal)
     best = proposal.best
@@ -131,5 +129,6 @@ def _against(best: Candidate, rival: Candidate) -> str:
     one, other = best.costs, rival.costs
     return (
         f"{rival.name} takes {seconds_text(other.step_s)}: it sends {bytes_text(other.crossing)} on edges and "
-        f"{bytes_text(other.reduced)} of gradients, {best.name} {bytes_text(one.crossing)} and {bytes_text(one.reduced)}"
+        f"{bytes_text(other.reduced)} of gradients; {best.name} sends {bytes_text(one.crossing)} and "
+        f"{bytes_text(one.reduced)}"
     )

@@ -17,6 +17,7 @@ from rillnet.serving.cli.placing import show_placement
 from rillnet.serving.cli.standing import describe_fully, print_run
 from rillnet.serving.cli.tableau import show_tableaus
 from rillnet.serving.cli.terminal import Terminal
+from rillnet.serving.cli.where import show_where
 from rillnet.spec import NetSpec
 from rillnet.training.experiment import Experiment, find, folder_of
 
@@ -36,6 +37,7 @@ def show(
     placement: bool = False,
     batch: int | None = None,
     machine: str | None = None,
+    where: bool = False,
     root: Path = Path("runs"),
     trust: bool = False,
 ) -> dict[str, Any]:
@@ -53,6 +55,7 @@ def show(
         placement: show who computes what, and what a step costs.
         batch: examples of a step, for a placement.
         machine: where a step is computed, for a placement.
+        where: show what each process of a run is doing.
         root: the directory of all runs.
         trust: whether a document may name Python code.
 
@@ -61,6 +64,10 @@ def show(
     """
     found = find(thing, overrides or (), root=root)
     beside = None
+    if where and not isinstance(found, RunDirectory):
+        raise RequestError("--where: is asked of a run, which alone has processes")
+    if isinstance(found, RunDirectory) and where:
+        return show_where(terminal, found)
     if isinstance(found, RunDirectory):
         if overrides:
             raise RequestError("--set: changes a document, and a run goes on as it began")

@@ -82,7 +82,7 @@ def _describe(rollout: Rollout, frames: int) -> dict[str, Any]:
 
 
 def _path_delays(rollout: Rollout) -> dict[str, list[int]]:
-    """Frames over each path from an input to an end, by `input -> end`; nothing for nets that are large or entangled."""
+    """Frames over each path from an input to an end, by `input -> end`; nothing for large or entangled nets."""
     if len(rollout.flat.blocks) > MOST_ROWS:
         return {}
     pairs = [(source, end) for end in ends_of(rollout) for source in rollout.flat.inputs]

@@ -166,8 +166,8 @@ class ChangingRule:
         self.optimizer.set_rate(self.rate, progress)
         kept = {name: parameter.grad for name, parameter in self.parameters.items()}
         for name, parameter in self.parameters.items():
-            change = changes.get(name)
-            parameter.grad = None if change is None else laid_out_as(parameter, change.neg())
+            wanted = changes.get(name)
+            parameter.grad = None if wanted is None else laid_out_as(parameter, wanted.neg())
         self.optimizer.step()
         for name, parameter in self.parameters.items():
             parameter.grad = kept[name]

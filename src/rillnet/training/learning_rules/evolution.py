@@ -123,7 +123,7 @@ def _ranks(losses: Tensor) -> Tensor:
 
     Example:
         >>> _ranks(torch.tensor([[3.0, 9.0], [1.0, 5.0]])).tolist()
-        [[-0.1666666567325592, 0.5], [-0.5, 0.16666668653488159]]
+        [[-0.1666666567325592, 0.5], [-0.5, 0.1666666865348816]]
     """
     flat = losses.flatten()
     places = torch.empty_like(flat)

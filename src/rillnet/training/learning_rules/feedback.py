@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn.grad import conv2d_input
 
 from rillnet.errors import Fault, RequestError
 from rillnet.model.flat import flatten
@@ -97,9 +98,10 @@ class Feedback:
             padding = (0, 0)
         elif padding == "same":
             padding = tuple(d * (k - 1) // 2 for d, k in zip(module.dilation, module.kernel_size, strict=True))
-        return torch.nn.grad.conv2d_input(
+        found: Tensor = conv2d_input(  # type: ignore[no-untyped-call]
             like.shape, matrix, arrived, module.stride, padding, module.dilation, module.groups
         )
+        return found
 
     def _matrix(self, name: str, shape: tuple[int, ...], fan_in: int, like: Tensor) -> Tensor:
         """A layer's fixed matrix, drawn when it is first used."""

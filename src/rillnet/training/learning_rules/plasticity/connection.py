@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.grad import conv2d_weight
 
 from rillnet.errors import Fault, RequestError
 from rillnet.model.flat import FlatNet, FlatSource, flatten
@@ -85,7 +86,9 @@ class Connection:
             return (post_SO.t() @ pre_SI) / post_SO.shape[0]
         post_NOXY = self._map(post)
         read, stride, dilation, groups = self._read(pre)
-        change = torch.nn.grad.conv2d_weight(read, weight.shape, post_NOXY, stride, 0, dilation, groups)
+        change: Tensor = conv2d_weight(  # type: ignore[no-untyped-call]
+            read, weight.shape, post_NOXY, stride, 0, dilation, groups
+        )
         return change / (post_NOXY.numel() // post_NOXY.shape[1])
 
     def samples(self, post: Tensor) -> Tensor:

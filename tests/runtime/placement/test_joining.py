@@ -1,0 +1,61 @@
+"""Processes know how they were started, and what must be the same in all of them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch.distributed as dist
+
+from rillnet.errors import RequestError
+from rillnet.runtime.placement.joining import (
+    check_alike,
+    code_digest,
+    first_says,
+    is_launched,
+    is_lost_contact,
+    joined_count,
+    report_run,
+)
+from tests.placed import in_processes
+
+
+def test_a_process_is_launched_if_all_is_said_of_it() -> None:
+    said = {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
+    assert is_launched(said)
+    assert not is_launched({**said, "RANK": ""})
+
+
+def test_alone() -> None:
+    assert (joined_count(), first_says(True), first_says(False)) == (1, True, False)
+    assert len(code_digest()) == 64
+    assert code_digest() == code_digest()
+
+
+def test_what_says_that_another_process_is_gone() -> None:
+    assert is_lost_contact(RuntimeError("Connection closed by peer [127.0.0.1]:1"))
+    assert not is_lost_contact(ValueError("Connection closed by peer"))
+    assert not is_lost_contact(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+
+
+def test_the_supervisor_is_told_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, write = os.pipe()
+    monkeypatch.setenv("RILLNET_REPORT", str(write))
+    report_run(Path("runs/line/1"))
+    assert os.read(read, 100) == b"runs/line/1\n"
+    os.close(read)
+    os.close(write)
+
+
+def compared() -> str:
+    with pytest.raises(RequestError) as error:
+        check_alike({"document": "a", "code": f"version {dist.get_rank()}"})
+    return str(error.value)
+
+
+def test_other_code_is_refused_in_all_processes(tmp_path: Path) -> None:
+    first, second = in_processes(2, tmp_path, compared)
+    assert first.startswith("placement: the code is another in process 1 on ")
+    assert first.endswith("(got 'version 1')")
+    assert first == second

@@ -26,7 +26,7 @@ SPECS: list[tuple[dict[str, Any], list[str]]] = [
     ({"source": {"type": "MNIST", "root": 3}}, ["data.source.root: must be text (got 3)"]),
     (
         {"source": {"type": "MNIST", "workers": 3}},
-        ["data.source.workers: unknown key; known: root, download, mirrors"],
+        ["data.source.workers: unknown key; 'data.workers' says that"],
     ),
     ({"source": "Images"}, ["data.source.root: is required"]),
     (
@@ -41,7 +41,8 @@ SPECS: list[tuple[dict[str, Any], list[str]]] = [
     (
         {"source": "Digits", "augment": ["Blur", {"type": "Crop", "size": 0}, {"type": "Flip", "p": 2}]},
         [
-            "data.augment.0.type: unknown transform (got 'Blur')",
+            "data.augment.0.type: unknown transform (got 'Blur'); known: Brightness, CenterCrop, Contrast, Crop, Flip, "
+            "Noise, Normalize, Rescale, Resize, Whiten",
             "data.augment.1.size: must be at least 1 or must be a list (got 0)",
             "data.augment.2.p: must be at most 1 (got 2)",
         ],
@@ -91,9 +92,10 @@ def test_the_address_can_be_another() -> None:
 def test_import_paths_need_trust() -> None:
     spec = DataSpec(source="no.such.module:Source", prepare=["no.such.module:Change"])
 
+    untrusted = "runs code of yours; pass --trust, or trust=True in Python, if you mean it"
     assert [str(fault) for fault in check_data(spec, trust=False)] == [
-        "data.source.type: runs code of yours; pass --trust, or trust=True in Python, if you mean it (got 'no.such.module:Source')",
-        "data.prepare.0.type: runs code of yours; pass --trust, or trust=True in Python, if you mean it (got 'no.such.module:Change')",
+        f"data.source.type: {untrusted} (got 'no.such.module:Source')",
+        f"data.prepare.0.type: {untrusted} (got 'no.such.module:Change')",
     ]
 
 

@@ -115,7 +115,9 @@ def test_import_paths_are_followed_only_if_trusted() -> None:
 
 
 def test_any_error_of_a_forward_names_the_block() -> None:
-    with pytest.raises(RequestError, match=r"^net/x: Doubling cannot work on nothing: it needs \w+ as well; name all in `from`"):
+    with pytest.raises(
+        RequestError, match=r"^net/x: Doubling cannot work on nothing: it needs \w+ as well; name all in `from`"
+    ):
         infer_output(Doubling(), "net/x", "Doubling", [])
 
 

@@ -41,7 +41,11 @@ def test_every_layer_of_ours_has_a_name() -> None:
     [
         ("Conv2D", True, "unknown block type (got 'Conv2D'); did you mean 'Conv2d'?"),
         ("Nett", True, "unknown block type (got 'Nett'); did you mean 'Net'?"),
-        ("torch.nn:Tanh", False, "runs code of yours; pass --trust, or trust=True in Python, if you mean it (got 'torch.nn:Tanh')"),
+        (
+            "torch.nn:Tanh",
+            False,
+            "runs code of yours; pass --trust, or trust=True in Python, if you mean it (got 'torch.nn:Tanh')",
+        ),
         ("torch.none:Tanh", True, "cannot import 'torch.none': No module named 'torch.none'"),
         ("torch.nn:Tahn", True, "module 'torch.nn' has no 'Tahn'; did you mean 'Tanh'?"),
         ("math:pi", True, "must name a class or function that makes a module (got 'math:pi')"),

@@ -134,7 +134,8 @@ def test_every_fault_of_the_delays_is_told_at_once() -> None:
     with pytest.raises(RequestError) as error:
         Rollout(net, default="streeming")
     assert str(error.value) == (
-        "rollout.default: must be sequential, streaming, sampling or a whole number of frames, 0 or more (got 'streeming'); "
+        "rollout.default: must be sequential, streaming, sampling or a whole number of frames, 0 or more "
+        "(got 'streeming'); "
         "did you mean 'streaming'?"
     )
     with pytest.raises(RequestError) as error:

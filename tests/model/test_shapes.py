@@ -179,14 +179,24 @@ def test_shape_errors_name_the_block_and_its_sources(
             "mat1 and mat2 shapes cannot be multiplied (N*64x4 and 256x10); "
             "a Flatten before it makes one row of what it reads",
         ),
-        ("Conv2d", [IMAGE], "expected input[61, 3, 8, 8] to have 1 channels", "expected input[N, 3, 8, 8] to have 1 channels"),
+        (
+            "Conv2d",
+            [IMAGE],
+            "expected input[61, 3, 8, 8] to have 1 channels",
+            "expected input[N, 3, 8, 8] to have 1 channels",
+        ),
         (
             "CrossEntropy",
             [Signature((16, 4, 10)), LABEL],
             "expected 61",
             "expected N; a Flatten before the block that makes a gives one row of scores",
         ),
-        ("Sum", [IMAGE], "Sum.forward() takes 2 positional arguments but 3 were given", "it takes 1 source, and `from` names 2"),
+        (
+            "Sum",
+            [IMAGE],
+            "Sum.forward() takes 2 positional arguments but 3 were given",
+            "it takes 1 source, and `from` names 2",
+        ),
         (
             "CrossEntropy",
             [Signature((10,))],

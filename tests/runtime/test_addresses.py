@@ -24,7 +24,9 @@ class Fixed:
 @pytest.fixture
 def running() -> Any:
     net = rn.Net("line", inputs={"x": (1,)}).add("fit", rn.Linear(out_features=1))
-    return SimpleNamespace(net=net, placement=None, clock=Clock(step=3), executor=SimpleNamespace(rules={"main": Fixed()}))
+    return SimpleNamespace(
+        net=net, placement=None, clock=Clock(step=3), executor=SimpleNamespace(rules={"main": Fixed()})
+    )
 
 
 def test_what_stands_at_addresses(running: Any) -> None:

@@ -21,7 +21,18 @@ from rillnet.model.shapes import Signature
 from rillnet.registry import UNTRUSTED, check_arguments, import_path, signature_of, value_rule, written_with_a_dot
 from rillnet.spec import BlockSpec
 
-_COMMON = ("Conv2d", "Linear", "ReLU", "MaxPool2d", "BatchNorm2d", "Dropout", "Flatten", "CrossEntropy", "Accuracy", "Net")
+_COMMON = (
+    "Conv2d",
+    "Linear",
+    "ReLU",
+    "MaxPool2d",
+    "BatchNorm2d",
+    "Dropout",
+    "Flatten",
+    "CrossEntropy",
+    "Accuracy",
+    "Net",
+)
 """The blocks that a message names first."""
 
 _NOT_BLOCKS = {"Module", "Container", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"}

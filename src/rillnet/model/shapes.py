@@ -225,7 +225,6 @@ _TOO_MANY = re.compile(r"\S*forward\(\) takes (?P<taken>\d+) positional argument
 
 def _in_words(reason: str) -> str:
     """What torch says of tensors of the probe's batch, with N for its size, and for what a flattening made of it."""
-
     few, many = _TOO_FEW.match(reason), _TOO_MANY.match(reason)
     if few:
         return f"it needs {few['names'].replace(chr(39), '')} as well; name all in `from`"

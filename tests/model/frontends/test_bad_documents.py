@@ -136,7 +136,10 @@ TABLE: list[tuple[str, list[str]]] = [
     (NET + "rollout: {align: yes}\n", ["rollout.align: must be true or false (got 'yes')  [x.yaml:2]"]),
     (
         NET + "rollout:\n",
-        ["rollout: must be sequential, streaming, sampling, or a mapping with default, delays and align (got None)  [x.yaml:2]"],
+        [
+            "rollout: must be sequential, streaming, sampling, or a mapping with default, delays and align "
+            "(got None)  [x.yaml:2]"
+        ],
     ),
     # Data.
     (NET + "data: {batch_size: 64}\n", ["data.source: is required  [x.yaml:2]"]),

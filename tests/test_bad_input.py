@@ -679,7 +679,8 @@ COMMANDS: dict[str, tuple[list[str], str]] = {
     "comparison of one run": (["runs", "compare", "tiny"], "runs compare: needs two runs or more"),
     "unknown rollout": (
         ["show", "tiny.yaml", "--rollout", "streeming"],
-        "--rollout: must be sequential or streaming (got 'streeming'); did you mean 'streaming'?",
+        "--rollout: must be sequential, streaming, aligned, document or a whole number of frames (got 'streeming'); "
+        "did you mean 'streaming'?",
     ),
     "device that is not there": (
         ["run", "tiny.yaml", "--set", "run.device=cuda:99"],

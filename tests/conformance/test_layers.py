@@ -39,6 +39,7 @@ ROWS: list[Row] = [
     ("Difference", [PLAIN, PLAIN], {}),
     ("Relaxation", [PLAIN], {"sizes": [5, 2]}),
     ("Sum", [IMAGE, IMAGE], {}),
+    ("LocalResponseNorm", [IMAGE], {"size": 3, "alpha": 0.5}),
     ("SimpleRNN", [PLAIN], {"hidden_size": 5}),
     ("SimpleRNN", [PLAIN], {"hidden_size": 5, "nonlinearity": "relu", "bias": False}),
     ("RNNCell", [PLAIN], {"hidden_size": 5}),

@@ -229,7 +229,8 @@ def test_a_wrong_record_is_told_before_anything_is_opened() -> None:
     assert str(raised.value).splitlines() == [
         "data.source.rot: unknown key; did you mean 'root'?",
         "data.source.root: is required",
-        "data.prepare.0.type: unknown transform (got 'Blur')",
+        "data.prepare.0.type: unknown transform (got 'Blur'); known: Brightness, CenterCrop, Contrast, Crop, Flip, "
+        "Noise, Normalize, Rescale, Resize, Whiten",
     ]
 
 

@@ -168,11 +168,11 @@ def learned(memory: str, window: int, every: int, steps: int, **execution: Any) 
     class Looking(Backprop):
         """Counts what is alive before it goes back."""
 
-        def gather(self, outputs: Any, context: Any, keep_graph: bool) -> None:
+        def _go_back(self, outputs: Any, context: Any, keep_graph: bool) -> None:
             nonlocal most
             most = max(most, sum(reference() is not None for reference in remembering.sent))
             remembering.sent.clear()
-            super().gather(outputs, context, keep_graph)
+            super()._go_back(outputs, context, keep_graph)
 
     rule = Looking(net, optimizer={"type": "Adam", "lr": 0.01}, window=window, every=every, memory=memory)  # type: ignore[arg-type]
     plain = {"compile": False, "memory_format": "contiguous", "optimizer": "single", **execution}

@@ -35,7 +35,7 @@ def fitted(text: str, most: float, size: float, *, bold: bool = False) -> str:
 
     Example:
         >>> fitted("conv1", 200, 12.0), fitted("a_name_that_is_much_too_long_for_its_place", 120, 12.0)
-        ('conv1', 'a_name_\u2026ts_place')
+        ('conv1', 'a_name…_place')
     """
     if text_width(text, size, bold=bold) <= most:
         return text

@@ -51,6 +51,7 @@ class Session:
         goes_on_by: how a run that was interrupted is gone on with, in words.
 
     Example:
+        >>> import torch
         >>> import rillnet as rn
         >>> net = rn.Net("xor", inputs={"x": (2,), "y": rn.Scalar("int64")}, seed=1)
         >>> _ = net.add("hidden", rn.Linear(out_features=8), source="x").add("act", rn.Tanh())

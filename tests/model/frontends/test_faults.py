@@ -31,12 +31,12 @@ def run(**values: Any) -> dict[str, Any]:
         (run(early_stopping={}), "run.early_stopping.metric: is required"),
         (
             {"net": {}, "rollout": "Streaming"},
-            "rollout: must be 'sequential' or 'streaming', or a whole number (got 'Streaming'); "
+            "rollout: must be 'sequential', 'streaming' or 'sampling', or a whole number (got 'Streaming'); "
             "did you mean 'streaming'?",
         ),
         (
             {"net": {}, "rollout": {"default": 0.5}},
-            "rollout.default: must be 'sequential' or 'streaming', or a whole number (got 0.5)",
+            "rollout.default: must be 'sequential', 'streaming' or 'sampling', or a whole number (got 0.5)",
         ),
     ],
 )

@@ -122,6 +122,7 @@ def _usage(error: Any) -> str:
         near = suggest(word, commands) if missing["kind"] == "command" else ""
         elsewhere = key_elsewhere(word) if missing["kind"] == "option" else ""
         if near or elsewhere:
+            text = text.partition(" (Possible options")[0]  # those are guesses, and this is known
             return f"{text}; {near}" if near else f"{text}; --set {elsewhere}=... says that"
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "rillnet"

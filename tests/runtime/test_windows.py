@@ -201,9 +201,8 @@ def test_low_memory_keeps_few_frames() -> None:
     assert learned("low", 64, 64, 64)[1] <= 16
 
 
-@pytest.mark.slow
-def test_low_memory_can_be_compiled() -> None:
-    (plain, _), (compiled, _) = (learned("low", 9, 9, 18, compile=compile) for compile in (False, True))
+def test_frames_of_low_memory_are_not_compiled() -> None:
+    (plain, _), (asked, _) = (learned("low", 9, 9, 18, compile=compile) for compile in (False, True))
 
     for name, tensor in plain.state_dict().items():
-        assert torch.allclose(tensor, compiled.state_dict()[name], atol=1e-5), name
+        assert torch.equal(tensor, asked.state_dict()[name]), name

@@ -48,18 +48,27 @@ class Row:
     kinds: str = "bfs"
     more: dict[str, Any] = field(default_factory=dict)
 
-    def case(self, rollout: str = "sequential", **more: Any) -> Case:
-        return Case({"inputs": self._inputs(), "blocks": self._blocks()}, rollout=rollout, **{**self.more, **more})
+    def case(self, rollout: str = "sequential", *, bias: bool = True, **more: Any) -> Case:
+        """The net in training.
+
+        Args:
+            rollout: a named policy.
+            bias: of the layer before what is tried.
+            more: more of the case.
+        """
+        document = {"inputs": self._inputs(), "blocks": self._blocks(bias)}
+        return Case(document, rollout=rollout, **{**self.more, **more})
 
     def _inputs(self) -> dict[str, Any]:
         x = {"shape": list(self.shape), "dtype": "int64"} if self.shape == WORDS else list(self.shape)
         return {"x": x, "label": {"dtype": "int64"}}
 
-    def _blocks(self) -> dict[str, Any]:
+    def _blocks(self, bias: bool) -> dict[str, Any]:
         convolutions = {2: "Conv1d", 3: "Conv2d", 4: "Conv3d"}
-        before: Any = {"type": "Linear", "from": "x", "out_features": 8}
+        before: Any = {"type": "Linear", "from": "x", "out_features": 8, "bias": bias}
         if self.shape in (IMAGE, LINE, VOLUME):
             before = {"type": convolutions[len(self.shape)], "from": "x", "out_channels": 8, "kernel_size": 1}
+            before["bias"] = bias
         tried = self.block if isinstance(self.block, list) else [self.block]
         blocks = {} if self.shape == WORDS else {"before": before}
         for number, block in enumerate(tried):

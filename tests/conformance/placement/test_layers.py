@@ -54,11 +54,18 @@ def test_trained_as_by_one_process(team: Team, world: int, name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("world", "name", "rollout"),
-    [(world, name, rollout) for world in (2, 3, 4) for name in NAMES for rollout in ROLLOUTS],
+    [
+        ((number + shift) % 3 + 2, name, rollout)
+        for number, name in enumerate(NAMES)
+        for shift, rollout in enumerate(ROLLOUTS, start=1)
+    ],
 )
-def test_trained_as_by_one_process_in_every_rollout(team: Team, world: int, name: str, rollout: str) -> None:
+def test_trained_by_adam_as_by_one_process(team: Team, world: int, name: str, rollout: str) -> None:
+    """On the numbers of processes on which the test above does not try the layer."""
     adam = ("Adam", {"lr": 0.003, "eps": 1e-3})
-    check(team, name, world, rollout=rollout, optimizer=adam, window=2 if rollout == "streaming" else 1)
+    # the gradient of a bias in front of a normalisation is nothing but rounding, which Adam makes steps of
+    bias = "Norm" not in name
+    check(team, name, world, bias=bias, rollout=rollout, optimizer=adam, window=2 if rollout == "streaming" else 1)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -17,11 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 _COMPILERS = ("g++", "c++", "clang++")
 _FLAGS = ("-std=c++17", "-O3", "-march=native", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math")
 _FLAGS_OF_LIBRARIES = ("-fPIC", "-fno-exceptions", "-fno-rtti", "-fvisibility=hidden")
 _LONGEST_S = 60.0
 _DIGEST = hashlib.sha256
+_TORCH = str(Path(torch.__file__).parent)
 _OPENMP = re.compile(r"\s(/\S*/lib(?:gomp|iomp5|omp)[^/\s]*\.so[^/\s]*)$", re.MULTILINE)
 
 _numbers = itertools.count()
@@ -77,16 +80,18 @@ class Compiler:
 
 
 def loaded_openmp(maps: Path = Path("/proc/self/maps")) -> str | None:
-    """The OpenMP library that is loaded already, which is torch's: linked with another one, threads would double.
+    """The OpenMP library that torch's threads run in: linked with another one, threads would double.
+
+    Other packages may have loaded one of their own before.
 
     Args:
         maps: the system's list of the files of this process.
     """
     try:
-        found = _OPENMP.search(maps.read_text())
+        found = _OPENMP.findall(maps.read_text())
     except OSError:
         return None
-    return found[1] if found else None
+    return min(found, key=lambda path: (not path.startswith(_TORCH), found.index(path)), default=None)
 
 
 def cache_folder() -> Path:

@@ -60,13 +60,15 @@ class LocalBatchNorm(Local):
             shape = [batch, *self.rule.sends]
             raise ValueError(f"Expected more than 1 value per channel when training, got input size {shape}")
         wide = x.float() if x.dtype in _HALF else x
-        if token is None:
+        if torch.is_grad_enabled():  # one process alone has gradients but no token
+            anchor = x.new_zeros((), requires_grad=True) if token is None else token
+            y, mean, variance, anchor = _Normalized.apply(  # type: ignore[no-untyped-call]
+                wide, module.weight, module.bias, anchor, self, batch
+            )
+            token = None if token is None else anchor
+        else:
             mean, variance = self.statistics(wide, batch)
             y = functional.batch_norm(wide, mean, variance, module.weight, module.bias, False, 0.0, module.eps)
-        else:
-            y, mean, variance, token = _Normalized.apply(  # type: ignore[no-untyped-call]
-                wide, module.weight, module.bias, token, self, batch
-            )
         if module.training and module.running_mean is not None:
             self._remember(mean, variance * (total / (total - 1)))
         return y.to(x.dtype), token
@@ -118,24 +120,29 @@ class _Normalized(torch.autograd.Function):
         batch: int,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         mean, variance = local.statistics(x, batch)
-        ctx.save_for_backward(x, weight, mean, (variance + local.module.eps).rsqrt())
-        ctx.group, ctx.total = local.group, batch * math.prod(local.rule.sends[1:])
+        ctx.save_for_backward(x, weight, mean, variance)
+        ctx.eps, ctx.group, ctx.total = local.module.eps, local.group, batch * math.prod(local.rule.sends[1:])
         ctx.mark_non_differentiable(mean, variance)
         y = functional.batch_norm(x, mean, variance, weight, bias, False, 0.0, local.module.eps)
         return y, mean, variance, token.clone()
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
-        x, weight, mean, inverse = ctx.saved_tensors
-        gradient = gradients[0]
-        shape, over = [1, -1, *[1] * (x.dim() - 2)], [0, *range(2, x.dim())]
-        normal = (x - mean.view(shape)) * inverse.view(shape)
-        own = torch.stack([gradient.sum(over), (gradient * normal).sum(over)])
+        x, weight, mean, variance = ctx.saved_tensors
+        gradient, eps, inverse = gradients[0], ctx.eps, (variance + ctx.eps).rsqrt()
+        shape = [1, -1, *[1] * (x.dim() - 2)]
+        own = x.new_zeros(2, x.shape[1])
+        if x.numel():  # torch's kernel takes both sums in one pass
+            _, own[1], own[0] = torch.ops.aten.native_batch_norm_backward(
+                gradient, x, None, mean, variance, None, None, False, eps, [False, True, True]
+            )
         both = own.clone()
         dist.all_reduce(both, group=ctx.group)
         both /= ctx.total
         scale = inverse if weight is None else inverse * weight
-        of_x = scale.view(shape) * (gradient - both[0].view(shape) - normal * both[1].view(shape))
+        slope = -scale * inverse * both[1]
+        level = -scale * both[0] - slope * mean
+        of_x = torch.addcmul(level.view(shape), x, slope.view(shape)).addcmul_(gradient, scale.view(shape))
         of_weight, of_bias = (None, None) if weight is None else (own[1], own[0])
         return of_x, of_weight, of_bias, gradients[3], None, None
 
@@ -205,6 +212,8 @@ def added(value: Tensor, token: Tensor | None, group: Any, copies: int) -> tuple
         group: the processes.
         copies: how many of them have the same part.
     """
+    if dist.get_world_size(group) == 1:
+        return value, token
     if token is None or not value.is_floating_point():
         total = value.clone()
         dist.all_reduce(total, group=group)

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from rillnet.errors import Fault, RequestError, suggest
 from rillnet.model.net import Net
+from rillnet.model.reach import late, out_of_reach
+from rillnet.model.rollout import Rollout
 from rillnet.runtime.masks import FRAMES
 from rillnet.runtime.placement.sharing import Sharing
 from rillnet.runtime.windows import Memory
@@ -24,6 +26,7 @@ from rillnet.training.selection import no_match, select
 from rillnet.types import LearningContext
 
 _GRADIENT = "#gradient"
+_NAMED = 5
 
 Lag = Annotated[int, Field(ge=0)] | Literal["auto"]
 """Frames, or that they are taken from the rollout."""
@@ -166,6 +169,26 @@ class Backprop:
             return {}
         return {f"*->{name}#{port}": lag for name in losses for port in range(1, len(net.blocks[name].sources))}
 
+    def notes(self, rollout: Rollout, *, in_time: bool) -> list[str]:
+        """What goes wrong in silence: blocks that no gradient reaches, losses that compare what is of two examples.
+
+        Args:
+            rollout: the delay of every edge.
+            in_time: whether a batch is the frame after the one before it, of the same streams.
+        """
+        told = []
+        far = out_of_reach(rollout, self.weights, self.window)
+        if far:
+            names = list(far)
+            listed = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+            frames = f"{self.window} frame{'s' * (self.window != 1)}"
+            rule = f"{listed} {'learn' if len(names) > 1 else 'learns'} nothing, as the window of {frames} is too short"
+            told.append(f"{self.address}: {rule}; window: {max(far.values()) + 1} reaches every block")
+        for loss, (source, frames_late) in late(rollout, self.weights).items() if not in_time else ():
+            rule = f"{loss} compares examples with the {source} of others, {abs(frames_late)} batches away"
+            told.append(f"{self.address}: {rule}; rollout: {{default: streaming, align: true}} brings them together")
+        return told
+
     def share(self, sharing: Sharing) -> None:
         """Has gradients added up over processes, each of which has a part of the net.
 
@@ -305,6 +328,22 @@ class Backprop:
     def hold_rate(self, value: float | None, part: str | None = None) -> None:
         """Holds the rate at a value, whatever its curve says; None gives it back."""
         self.optimizer.hold_rate(value, part)
+
+    def held_rates(self) -> dict[str, float | None]:
+        """What rates are held at, by part of the net; None for those that follow their curves."""
+        return self.optimizer.held_rates()
+
+    def numbers(self) -> dict[str, float]:
+        """The optimisers' numbers that can be changed: momentum, weight_decay and the like."""
+        return self.optimizer.numbers()
+
+    def check_number(self, name: str, value: Any, address: str) -> None:
+        """Looks whether a number can be set to a value; raises if the optimiser does not take it."""
+        self.optimizer.check_number(name, value, address)
+
+    def set_number(self, name: str, value: float) -> None:
+        """Sets a number, from the next step on."""
+        self.optimizer.set_number(name, value)
 
     def state_tensors(self) -> dict[str, Tensor]:
         """The optimisers' state, and the gradients gathered so far."""

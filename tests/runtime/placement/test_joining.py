@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 import torch.distributed as dist
 
 from rillnet.errors import RequestError
@@ -13,6 +14,7 @@ from rillnet.runtime.placement.joining import (
     check_alike,
     code_digest,
     first_says,
+    group_of,
     is_launched,
     is_lost_contact,
     joined_count,
@@ -59,3 +61,13 @@ def test_other_code_is_refused_in_all_processes(tmp_path: Path) -> None:
     assert first.startswith("placement: the code is another in process 1 on ")
     assert first.endswith("(got 'version 1')")
     assert first == second
+
+
+def patience() -> list[float]:
+    """How many seconds groups wait for one of their processes."""
+    groups = [dist.group.WORLD, group_of(), group_of([0, 1])]
+    return [group._get_backend(torch.device("cpu")).options._timeout.total_seconds() for group in groups]
+
+
+def test_a_group_waits_as_long_as_all_do(tmp_path: Path) -> None:
+    assert in_processes(2, tmp_path, patience) == [[60.0] * 3] * 2

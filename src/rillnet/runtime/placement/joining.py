@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import signal
 import socket
+import struct
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ import torch.distributed as dist
 from rillnet.errors import Fault, RequestError, RunError
 
 _NEEDED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+_GET_ADDRESS = 0x8915  # SIOCGIFADDR of Linux
 _LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
@@ -61,8 +64,10 @@ def joining(timeout: float = 60.0, digest: str = "") -> Iterator[None]:
         RequestError: another process has another document or another version of the code.
         LostContactError: the others cannot be reached.
     """
-    if sys.platform == "linux" and os.environ["MASTER_ADDR"] in _LOCAL:
-        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    if sys.platform == "linux" and "GLOO_SOCKET_IFNAME" not in os.environ:
+        interface = interface_to(os.environ["MASTER_ADDR"])
+        if interface is not None:
+            os.environ["GLOO_SOCKET_IFNAME"] = interface
     try:
         dist.init_process_group("gloo", timeout=timedelta(seconds=timeout))
     except (RuntimeError, ValueError) as error:
@@ -75,6 +80,46 @@ def joining(timeout: float = 60.0, digest: str = "") -> Iterator[None]:
     finally:
         with contextlib.suppress(RuntimeError):
             dist.destroy_process_group()
+
+
+def group_of(ranks: Sequence[int] | None = None) -> Any:
+    """A group of processes that waits no longer for one of them than all do; torch would wait for half an hour.
+
+    Args:
+        ranks: which processes; None is all. Every process must ask for it, in the same order.
+    """
+    everyone: Any = dist.group.WORLD
+    options = getattr(everyone._get_backend(torch.device("cpu")), "options", None)
+    return dist.new_group(None if ranks is None else list(ranks), timeout=getattr(options, "_timeout", None))
+
+
+def interface_to(host: str) -> str | None:
+    """The network interface over which a host is reached; gloo would take that of this machine's own name.
+
+    Args:
+        host: its name or address.
+
+    Returns:
+        The name, as `ip link` shows it; None where it cannot be told.
+
+    Example:
+        >>> interface_to("127.0.0.1")
+        'lo'
+    """
+    if host in _LOCAL:
+        return "lo"
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+            asking.connect((host, 9))  # sends nothing: the system chooses the way, and the address to go from
+            own = socket.inet_aton(asking.getsockname()[0])
+            for _, name in socket.if_nameindex():
+                request = struct.pack("256s", name.encode()[:15])
+                with contextlib.suppress(OSError):  # one without an address
+                    if fcntl.ioctl(asking.fileno(), _GET_ADDRESS, request)[20:24] == own:
+                        return name
+    except OSError:
+        return None
+    return None
 
 
 def check_alike(own: Mapping[str, str]) -> None:

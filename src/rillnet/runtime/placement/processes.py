@@ -10,6 +10,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from rillnet.errors import RunError
+from rillnet.runtime.placement.joining import group_of
 
 
 class Processes:
@@ -23,7 +24,7 @@ class Processes:
     def __init__(self) -> None:
         self.rank, self.count = dist.get_rank(), dist.get_world_size()
         # asked between frames while exchanges of the next may be under way, hence a group of its own
-        self._group: Any = dist.new_group()
+        self._group: Any = group_of()
         self._asked: tuple[Tensor, Any] | None = None
 
     @property
@@ -68,17 +69,17 @@ class Processes:
         if stopped:
             raise RunError(f"process {stopped[0]} cannot go on: {said[stopped[0]]}")
 
-    def any_asks(self, asked: bool) -> bool:
-        """Whether any process had asked for something when this was called before; nobody waits for an answer.
+    def most_asked(self, asked: int) -> int:
+        """The most that any process had asked for when this was called before; nobody waits for an answer.
 
         Args:
-            asked: whether this one asks.
+            asked: by this one; 0 for nothing.
         """
-        answer = False
+        answer = 0
         if self._asked is not None:
             flag, work = self._asked
             work.wait()
-            answer = bool(flag)
+            answer = int(flag)
         flag = torch.tensor(float(asked))
         self._asked = flag, dist.all_reduce(flag, dist.ReduceOp.MAX, group=self._group, async_op=True)
         return answer

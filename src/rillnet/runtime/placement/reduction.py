@@ -10,6 +10,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from rillnet.runtime.placement.joining import group_of
 from rillnet.runtime.placement.plan import PlacementPlan
 
 BUCKET_BYTES = 4 << 20
@@ -89,7 +90,7 @@ class GradientReduction:
         self._armed = False
         self._known: set[int] = set()
         self._bucket_of: dict[int, _Bucket] = {}
-        make = groups or (lambda ranks: dist.new_group(list(ranks)))
+        make = groups or (lambda ranks: group_of(list(ranks)))
         open_ones: dict[_Key, list[nn.Parameter]] = {}
         for name in reversed(list(plan.flat.blocks)):
             for path, parameter in reversed(list(plan.flat.module(name).named_parameters())):

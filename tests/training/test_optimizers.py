@@ -269,3 +269,23 @@ def test_a_copy_of_the_net_does_not_share_the_state() -> None:
     scratch = copy.deepcopy(net)
     assert Optimizer("Adam", by_address(scratch)).state_tensors() == {}
     assert len(optimizer.state_tensors()) == 12
+
+
+@pytest.mark.parametrize("dampening", [0.0, 0.25])
+def test_a_parameter_may_have_its_first_gradient_later_than_others(dampening: float) -> None:
+    """Torch's fused SGD refuses momenta of which some are missing."""
+    found = []
+    for implementation in ("single", "fused"):
+        first, second = Parameter(torch.ones(3)), Parameter(torch.ones(3))
+        spec = {"type": "SGD", "lr": 0.1, "momentum": 0.9, "weight_decay": 0.01, "dampening": dampening}
+        optimizer = Optimizer(
+            spec,
+            {"net/a/weight": first, "net/b/weight": second},
+            implementation=implementation,  # type: ignore[arg-type]
+        )
+        for step in range(4):
+            first.grad = torch.full((3,), 1.0 + step)
+            second.grad = torch.full((3,), 2.0 + step) if step else None
+            optimizer.step()
+        found.append(torch.stack([first.detach(), second.detach()]))
+    torch.testing.assert_close(found[1], found[0])

@@ -206,3 +206,26 @@ def _saved_state(address: str, tensors: Mapping[str, Tensor], values: Mapping[st
         elif key in values["numbers"]:
             state[name] = values["numbers"][key]
     return state
+
+
+@torch.no_grad()
+def begin_momentum(optimizer: torch.optim.Optimizer) -> None:
+    """Gives parameters that have their first gradient later than others a momentum to begin with.
+
+    Torch's fused SGD takes momenta of all parameters or of none. From the ones given here its step leads to where a
+    first step does: to the gradient itself.
+
+    Args:
+        optimizer: an SGD.
+    """
+    for group in optimizer.param_groups:
+        momentum, dampening, decay = group["momentum"], group["dampening"], group["weight_decay"]
+        if not momentum:
+            continue
+        moved = [p for p in group["params"] if p.grad is not None]
+        fresh = [p for p in moved if optimizer.state[p].get("momentum_buffer") is None]
+        if not fresh or len(fresh) == len(moved):
+            continue
+        for parameter in fresh:
+            gradient = parameter.grad.add(parameter, alpha=decay) if decay else parameter.grad
+            optimizer.state[parameter]["momentum_buffer"] = gradient.mul(dampening / momentum)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from rillnet.errors import CheckpointError, Fault, RequestError, RunError, suggest
-from rillnet.registry import signature_of
+from rillnet.registry import signature_of, value_rule
 from rillnet.training.optimizer_family import (
     OPTIMIZERS,
     Momentum,
@@ -25,6 +25,7 @@ from rillnet.training.optimizer_family import (
 from rillnet.training.optimizer_state import (
     ELEMENTWISE,
     PartState,
+    begin_momentum,
     load_into,
     merged_values,
     problems_of,
@@ -41,6 +42,7 @@ Implementation = Literal["single", "foreach", "fused"]
 
 _FOREACH_DEVICES = {"cpu", "cuda", "xpu"}
 _FUSED_DEVICES = {"cpu", "cuda", "xpu", "mps"}
+_NO_NUMBERS = ("params", "lr", "initial_lr", "step")
 _FUSED_DEVICES_OF = {"Adagrad": {"cpu"}}
 
 
@@ -73,6 +75,8 @@ class _Part:
         if self.spec.l1:
             for group, torch_group in zip(self.groups, self.optimizer.param_groups, strict=True):
                 add_l1(torch_group["params"], self.spec.l1 * group.decay)
+        if self.implementation == "fused" and isinstance(self.optimizer, torch.optim.SGD):
+            begin_momentum(self.optimizer)
         self.optimizer.step()
         if self.spec.max_norm is not None:
             for torch_group in self.optimizer.param_groups:
@@ -100,6 +104,9 @@ class Optimizer:
         implementation: how a step is executed, where torch offers that on the device; None is torch's default.
         address: where `specs` stands in a document, for messages.
 
+    Attributes:
+        watched: shown the parameters with their gradients before a step, while somebody looks at these.
+
     Raises:
         RequestError: an argument is wrong, or a parameter has no optimiser or several.
 
@@ -121,6 +128,7 @@ class Optimizer:
         implementation: Implementation | None = None,
         address: str = "optimizer",
     ) -> None:
+        self.watched: Callable[[Mapping[str, Parameter]], None] | None = None
         parts = read_parts(specs, address)
         first: dict[int, str] = {}
         for name, parameter in parameters.items():
@@ -184,6 +192,8 @@ class Optimizer:
 
     def step(self) -> None:
         """Changes the parameters by their gradients."""
+        if self.watched is not None:
+            self.watched(self._parameters)
         for part in self._parts:
             part.step()
 
@@ -252,13 +262,71 @@ class Optimizer:
                 if value is not None:
                     known.set_rate(value)
 
+    def held_rates(self) -> dict[str, float | None]:
+        """What each part's rate is held at, by its globs; None where it follows its curve."""
+        return {part.spec.label: part.held for part in self._parts}
+
+    def numbers(self) -> dict[str, float]:
+        """What can be changed while it learns: momentum, weight_decay and the like, by name.
+
+        Of one with several parts by name and the part's globs, `momentum/conv*`.
+        """
+        found = {}
+        for part in self._parts:
+            suffix = f"/{part.spec.label}" if len(self._parts) > 1 else ""
+            first = max(range(len(part.groups)), key=lambda number: part.groups[number].decay != 0)
+            decay = part.groups[first].decay
+            for name, value in part.optimizer.param_groups[first].items():
+                if name not in _NO_NUMBERS and isinstance(value, int | float) and not isinstance(value, bool):
+                    is_scaled = name == "weight_decay" and decay
+                    found[name + suffix] = value / decay if is_scaled else value
+        return found
+
+    def check_number(self, name: str, value: Any, address: str) -> None:
+        """Looks whether a number can be set to a value.
+
+        Raises:
+            RequestError: the optimiser does not take it.
+        """
+        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+            raise RequestError(Fault(address, "must be a number", value))
+        number, part = self._numbered(name)
+        arguments = {**part.spec.spec.arguments, number: value}
+        kind = OPTIMIZERS.find(part.spec.spec.type)
+        rule = value_rule(signature_of(kind)[number].annotation, value) if number in signature_of(kind) else ""
+        if rule:
+            raise RequestError(Fault(address, rule, value))
+        try:
+            OPTIMIZERS.build(part.spec.spec.model_copy(update={"arguments": arguments}), [Parameter(torch.zeros(1))])
+        except (ValueError, TypeError) as error:  # what the class itself checks
+            text = str(error)
+            raise RequestError(Fault(address, text[:1].lower() + text[1:])) from error
+
+    def set_number(self, name: str, value: float) -> None:
+        """Sets a number, from the next step on."""
+        number, part = self._numbered(name)
+        for group, torch_group in zip(part.groups, part.optimizer.param_groups, strict=True):
+            torch_group[number] = value * group.decay if number == "weight_decay" else value
+
+    def _numbered(self, name: str) -> tuple[str, _Part]:
+        number, _, label = name.partition("/")
+        return number, next(part for part in self._parts if not label or part.spec.label == label)
+
     def state_tensors(self) -> dict[str, Tensor]:
         """The tensors of state, `net/conv1/weight#exp_avg`; the tensors themselves, not copies."""
         return {name: tensor for part in self._parts for name, tensor in tensors_of(part.state).items()}
 
     def state_values(self) -> dict[str, Any]:
         """The rest of the state, for JSON: hyperparameters of every part, and which state there is."""
-        kept = [{"base": part.base, "rate": part.rate, "held": part.held} for part in self._parts]
+        kept = [
+            {
+                "base": part.base,
+                "rate": part.rate,
+                "held": part.held,
+                "factors": [[group.rate, group.decay] for group in part.groups],
+            }
+            for part in self._parts
+        ]
         return {"parts": [own | values_of(part.state) for own, part in zip(kept, self._parts, strict=True)]}
 
     @property

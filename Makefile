@@ -11,6 +11,8 @@ ARGS ?=
 PIP_FLAGS ?=
 
 VENV := .venv
+WEB := web
+DASHBOARD := src/rillnet/serving/dashboard/static/index.html
 BENCH := .bench
 BIN := $(VENV)/bin
 PIP := -m pip install -qq --disable-pip-version-check --no-input $(PIP_FLAGS) -c constraints.txt
@@ -20,7 +22,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-fast check lint types contracts reference bench clean
+.PHONY: help setup demo test test-fast test-web web web-where-npm check lint types contracts reference bench clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -35,11 +37,22 @@ demo: $(VENV)/.run  ## train a small net on real handwritten digits: under a min
 	  '  rillnet run examples/01_lenet_mnist.yaml      LeNet on MNIST' \
 	  '  rillnet --help                                everything else; README.md tells the story'
 
-test: $(VENV)/.dev  ## the whole test suite
+test: $(VENV)/.dev web-where-npm  ## the whole test suite; in a browser too, where npm and chromium are there
 	@$(PYTEST) $(ARGS)
 
 test-fast: $(VENV)/.dev  ## the test suite without the slow tests
 	@$(PYTEST) -m "not slow" $(ARGS)
+
+test-web: $(WEB)/node_modules/.installed  ## the tests of the dashboard's own parts
+	@cd $(WEB) && npm test
+
+web: $(DASHBOARD)  ## build the dashboard into the package; needs node and npm, which its users do not
+
+# What `make test` needs of it: without npm, or without its registry, the tests in a browser are skipped.
+web-where-npm:
+	@if ! command -v npm >/dev/null; then echo "no dashboard is built, as npm is not installed"; \
+	elif ! $(MAKE) $(WEB)/node_modules/.installed; then echo "no dashboard is built, as npm could not fetch its parts"; \
+	else $(MAKE) web; fi
 
 check: lint types contracts  ## style, types and which package may import which
 
@@ -63,7 +76,7 @@ bench: $(BENCH)/.installed  ## speed against peers, in an environment of its own
 	@$(BENCH)/bin/python benchmarks/precision.py
 
 clean:  ## remove the environment and all caches; runs and data stay
-	rm -rf $(VENV) $(BENCH) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(BENCH) $(WEB)/node_modules $(dir $(DASHBOARD)) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment, in three steps. Each leaves a file behind, so that a second call installs nothing.
@@ -80,13 +93,25 @@ $(VENV)/constraints.txt: constraints.txt
 
 $(VENV)/.run: $(VENV)/constraints.txt pyproject.toml
 	@echo "installing rillnet"
-	@$(INSTALL) --editable '.[data,observe,video]'
+	@$(INSTALL) --editable '.[data,observe,video,serve,shell]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/constraints.txt pyproject.toml
 	@echo "installing rillnet and what its tests need"
-	@$(INSTALL) --editable '.[data,observe,video,dev]'
+	@$(INSTALL) --editable '.[data,observe,video,serve,shell,browser,dev]'
 	@touch $(VENV)/.run $@
+
+# The dashboard, in two steps.
+
+$(WEB)/node_modules/.installed: $(WEB)/package-lock.json
+	@echo "installing what the dashboard is built with"
+	@cd $(WEB) && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(DASHBOARD): $(WEB)/node_modules/.installed $(shell find $(WEB)/src $(WEB)/public -type f) $(wildcard $(WEB)/*.*)
+	@echo "building the dashboard"
+	@cd $(WEB) && npm run --silent build
+	@touch $@
 
 # The peers, each of which would bring a torch of its own without the constraints.
 

@@ -22,6 +22,7 @@ from rillnet.registry import Family, signature_of
 from rillnet.spec import DataSpec, Record, RunSpec
 from rillnet.training.extension_family import EXTENSIONS
 from rillnet.training.learning_rules import RULES
+from rillnet.training.observers import OBSERVERS
 from rillnet.training.optimizer_family import OPTIMIZERS, OWN_ARGUMENTS, SET_ELSEWHERE
 from rillnet.training.rates import RATES
 
@@ -204,6 +205,7 @@ _KINDS: dict[str, tuple[str, Callable[[], list[Entry]]]] = {
     "rules": ("learning rules", lambda: _members(RULES, _RULE_IS_GIVEN)),
     "optimizers": ("how gradients become changes of parameters", _optimizers),
     "rates": ("learning-rate curves", lambda: _members(RATES)),
+    "observers": ("what is recorded besides metrics, under observe", lambda: _members(OBSERVERS)),
     "extensions": ("what a trainer does besides, under run.extensions", lambda: _members(EXTENSIONS)),
     "data": ("the keys of the section data", lambda: _keys(DataSpec)),
     "run": ("the keys of the section run", lambda: _keys(RunSpec)),

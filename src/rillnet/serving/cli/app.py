@@ -58,7 +58,14 @@ MachineName = Annotated[
     ),
 ]
 
+Port = Annotated[
+    int | None, typer.Option(min=0, max=65535, help="The port; any free one for 0, and if the usual one is taken.")
+]
+Host = Annotated[str, typer.Option(help="The address to listen on; others than this machine can reach any but this.")]
+OpenPage = Annotated[bool, typer.Option("--open", help="Open a browser.")]
+
 _RUNS = Path("runs")
+_HOST = "127.0.0.1"
 
 
 @app.command()
@@ -70,12 +77,38 @@ def run(
     processes: Annotated[
         int | None, typer.Option(min=1, help="On how many processes; as the document says if left out.")
     ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Show the run in a browser, and let it be changed.")] = False,
+    port: Port = None,
+    host: Host = _HOST,
+    open_page: OpenPage = False,
+    stay: Annotated[bool, typer.Option("--stay", help="Keep the page when the run has ended, until Ctrl-C.")] = False,
     root: Root = _RUNS,
     trust: Trust = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
     """Train; the same command goes on with a run that was stopped or killed."""
+
+
+@app.command()
+@carried_out_by("rillnet.serving.shell.opening:shell")
+def shell(
+    experiment: Annotated[str, typer.Argument(metavar="EXPERIMENT|RUN", help="A document, or a run, live or not.")],
+    script: Annotated[
+        Path | None, typer.Argument(metavar="SCRIPT", help="A file of commands; - reads standard input.")
+    ] = None,
+    command: Annotated[
+        str | None, typer.Option("-c", metavar="COMMANDS", help="Do this and leave: -c 'pause; get clock/frame'.")
+    ] = None,
+    overrides: Overrides = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew, whatever runs there are.")] = False,
+    play: Annotated[bool, typer.Option("--play", help="Run at once what is started here; else it is paused.")] = False,
+    root: Root = _RUNS,
+    trust: Trust = False,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Command a live run, or one that is started here, at a prompt or from a script."""
 
 
 @app.command("eval")
@@ -188,6 +221,34 @@ def check(
     json: Json = False,
 ) -> None:
     """Train in one process and on several, and print the largest difference of each block."""
+
+
+@app.command()
+@carried_out_by("rillnet.serving.cli.serve:serve")
+def serve(
+    root: Annotated[Path, typer.Option("--runs", "--root", metavar="DIR", help="The directory of all runs.")] = _RUNS,
+    documents: Annotated[Path, typer.Option(metavar="DIR", help="The folder of documents that can be run.")] = Path(),
+    port: Port = None,
+    host: Host = _HOST,
+    open_page: OpenPage = False,
+    trust: Trust = False,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Show all runs in a browser, start and stop them there, and answer programs."""
+
+
+@app.command()
+@carried_out_by("rillnet.serving.cli.replaying:replay")
+def replay(
+    run: OneRun,
+    until: Annotated[int | None, typer.Option(min=1, help="The step to stop at; the newest saved one.")] = None,
+    root: Root = _RUNS,
+    trust: Trust = False,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Do a run again with its commands, and compare it with what it saved, bit for bit."""
 
 
 @app.command("list")

@@ -18,6 +18,8 @@ _EXTRAS = {
     "data": {"scikit-learn": "sklearn", "pillow": "PIL"},
     "observe": {"tensorboardX": "tensorboardX"},
     "video": {"av": "av"},
+    "serve": {"fastapi": "fastapi", "uvicorn": "uvicorn", "websockets": "websockets"},
+    "shell": {"prompt_toolkit": "prompt_toolkit", "websockets": "websockets"},
 }
 """By extra: what it installs, and how that is imported."""
 

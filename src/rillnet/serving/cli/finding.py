@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rillnet.errors import CheckpointError, Fault, RequestError, suggest
 from rillnet.model.net import Net
 from rillnet.runtime import checkpoint as checkpoints
+from rillnet.runtime import manifest
 from rillnet.runtime.checkpoint import Checkpoint
 from rillnet.runtime.rundirectory import RunDirectory
 from rillnet.runtime.session import Session
@@ -99,6 +102,18 @@ def _checkpoint_path(run: RunDirectory, which: str) -> Path:
         hint = suggest(which, ("newest", "best")) or f"saved are steps {', '.join(map(str, steps)) or 'none'}"
         raise RequestError(Fault("--checkpoint", rule, which, hint=hint))
     return Path(which)
+
+
+def edits_of(run: RunDirectory) -> list[dict[str, Any]]:
+    """What was changed of a run's net while it ran, as its newest checkpoint says; nothing where that is damaged.
+
+    Args:
+        run: the run.
+    """
+    for path in reversed(checkpoints.saved(run.checkpoints)):
+        with contextlib.suppress(CheckpointError):
+            return list(manifest.read(path).decoded_values().get("edits", ()))
+    return []
 
 
 def open_session(run: Run, saved: Checkpoint) -> Session:

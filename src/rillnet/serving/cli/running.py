@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from rillnet.errors import Interrupted, RequestError
@@ -21,8 +16,12 @@ from rillnet.runtime.session import Session
 from rillnet.serving.cli.finding import load_experiment, newest_run
 from rillnet.serving.cli.launching import as_one_of_many, is_launched, place, supervise, words_of
 from rillnet.serving.cli.runs import flat_values
+from rillnet.serving.cli.signals import terminated_as_interrupted
 from rillnet.serving.cli.standing import describe_run
 from rillnet.serving.cli.terminal import Terminal
+from rillnet.serving.cli.watching import Watched, page_of
+from rillnet.serving.rest.live import end_with_server
+from rillnet.serving.rest.server import HOST
 from rillnet.training.experiment import Experiment, Run
 from rillnet.training.tables import tables_text
 from rillnet.training.trainer import Trainer
@@ -42,6 +41,11 @@ def run(
     root: Path = Path("runs"),
     trust: bool = False,
     processes: int | None = None,
+    watch: bool = False,
+    port: int | None = None,
+    host: str = HOST,
+    open_page: bool = False,
+    stay: bool = False,
 ) -> dict[str, Any] | int:
     """Trains an experiment, or goes on with its unfinished run.
 
@@ -53,29 +57,37 @@ def run(
         root: the directory of all runs.
         trust: whether the document may name Python code.
         processes: on how many; as the document says if left out.
+        watch: show it in a browser while it runs.
+        port: of the page; None tries the usual one first, 0 takes any.
+        host: the address that the page is served on.
+        open_page: open a browser.
+        stay: keep the page when the run has ended, until Ctrl-C.
 
     Returns:
         The run, how it stands, and its metrics; or an exit code, where other processes have told them.
     """
-    with _terminated_as_interrupted():
+    with terminated_as_interrupted():
+        end_with_server()
+        shown = Watched.asked(watch, port, host, open_page, stay)
         loaded = load_experiment(experiment, overrides, root, trust)
         if fresh and isinstance(loaded, Run):
             raise RequestError(f"--fresh: {experiment} is a run, which can only go on; give --fresh its document")
         count = place(loaded, processes)
         if is_launched():
             with as_one_of_many(terminal, loaded):
-                return _begin(terminal, loaded, root, fresh)
+                return _begin(terminal, loaded, root, fresh, shown)
         if count == 1:
-            return _begin(terminal, loaded, root, fresh)
+            return _begin(terminal, loaded, root, fresh, shown)
         before = None if fresh else newest_run(loaded, root)
         if before is not None and before.status == "finished":
             return _already_finished(terminal, before)
         options = {"--set": overrides or [], "--runs": root, "--trust": trust, "--json": terminal.as_json}
+        options |= shown.words() if shown is not None else {}
         words = ["run", experiment, *words_of({**options, "--quiet": terminal.quiet})]
         return supervise(terminal, loaded, count, words, fresh)
 
 
-def _begin(terminal: Terminal, loaded: Experiment, root: Path, fresh: bool) -> dict[str, Any]:
+def _begin(terminal: Terminal, loaded: Experiment, root: Path, fresh: bool, shown: Watched | None) -> dict[str, Any]:
     """Trains in this process, be it one of several or alone."""
     for note in loaded.document.notes if loaded.document is not None else ():
         terminal.say(f"note: {note}")
@@ -86,14 +98,19 @@ def _begin(terminal: Terminal, loaded: Experiment, root: Path, fresh: bool) -> d
     if before is None and not fresh:
         _tell_of_another(terminal, loaded, root)
     try:
-        return _train(terminal, loaded, root, fresh)
+        return _train(terminal, loaded, root, fresh, shown)
     except RequestError as error:
         raise loaded.located(error) from error
 
 
-def _train(terminal: Terminal, experiment: Experiment, root: Path, fresh: bool) -> dict[str, Any]:
+def _train(
+    terminal: Terminal, experiment: Experiment, root: Path, fresh: bool, shown: Watched | None
+) -> dict[str, Any]:
     begun = time.perf_counter()
-    with Session(experiment, root=root, resume=not fresh, say=terminal.say, goes_on_by=_GOES_ON) as session:
+    with (
+        Session(experiment, root=root, resume=not fresh, say=terminal.say, goes_on_by=_GOES_ON) as session,
+        page_of(terminal, session, shown) as page,
+    ):
         terminal.say(header(session))
         first = session.clock.step
         metrics = _run(terminal, session)
@@ -105,6 +122,8 @@ def _train(terminal: Terminal, experiment: Experiment, root: Path, fresh: bool) 
         if session.choice is not None:
             result["execution"] = session.choice.as_dict()
         told = [metrics_text(session.metrics[phase], f"{phase} ") for phase in evaluated]
+        if page is not None:
+            page.end(f"finished after {count_text(steps, 'step')}")
     numbers = "  ".join(told) or metrics_text(metrics, "train ")
     terminal.print(f"finished after {count_text(steps, 'step')} in {duration_text(result['seconds'])}: {numbers}")
     for line in tables_text(metrics, {}):
@@ -176,20 +195,3 @@ def header(session: Session) -> str:
     if placement is not None:
         parts.append(f"{placement.processes.count} processes")
     return f"{session.spec.experiment}: {'; '.join(parts)}"
-
-
-@contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """Lets SIGTERM end what is not a step as Ctrl-C does; while it learns, the trainer has handlers of its own."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

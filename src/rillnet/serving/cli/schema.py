@@ -13,6 +13,7 @@ from rillnet.model.frontends.members import Schema, members
 from rillnet.model.registry import block_types
 from rillnet.serving.cli.terminal import Terminal
 from rillnet.training.learning_rules import RULES
+from rillnet.training.observers import OBSERVERS
 from rillnet.training.optimizer_family import OPTIMIZERS, OWN_ARGUMENTS, SET_ELSEWHERE
 from rillnet.training.rates import RATES
 
@@ -54,4 +55,5 @@ def families() -> dict[str, dict[str, Schema]]:
         "rule": members({name: RULES.find(name) for name in RULES}, _GIVEN_TO_RULES),
         "optimizer": optimizers,
         "rate": members({name: RATES.find(name) for name in RATES}),
+        "observer": members({name: OBSERVERS.find(name) for name in OBSERVERS}),
     }

@@ -7,12 +7,14 @@ from typing import Any
 
 from rillnet.errors import RequestError
 from rillnet.model import drawing, summary
+from rillnet.model.editing.edits import apply_all
 from rillnet.model.frontends import yaml
 from rillnet.model.frontends.yaml import Document
 from rillnet.model.net import Net
 from rillnet.model.rollout import Rollout
 from rillnet.registry import trusting
 from rillnet.runtime.rundirectory import DOCUMENT, RunDirectory
+from rillnet.serving.cli.finding import edits_of
 from rillnet.serving.cli.placing import show_placement
 from rillnet.serving.cli.standing import describe_fully, print_run
 from rillnet.serving.cli.tableau import show_tableaus
@@ -63,7 +65,7 @@ def show(
         The same as a mapping.
     """
     found = find(thing, overrides or (), root=root)
-    beside = None
+    beside, edits = None, []
     if where and not isinstance(found, RunDirectory):
         raise RequestError("--where: is asked of a run, which alone has processes")
     if isinstance(found, RunDirectory) and where:
@@ -75,14 +77,16 @@ def show(
             told = describe_fully(found)
             print_run(terminal, told)
             return told
-        beside = Path(found.origin) if found.origin else None
+        beside, edits = Path(found.origin) if found.origin else None, edits_of(found)
         found = yaml.read(found.path / DOCUMENT)
     for note in found.notes:
         terminal.say(f"note: {note}")
-    if resolved:
+    if resolved and not edits:
         return _show_resolved(terminal, found)
     with trusting(trust, beside or folder_of(found)):
-        net = _net_of(found, trust)
+        net = apply_all(_net_of(found, trust), edits)
+    if resolved:
+        return _show_resolved(terminal, found, net)
     if placement:
         return show_placement(terminal, found, net, batch, machine, rollout, svg)
     if rollout:
@@ -91,8 +95,10 @@ def show(
     return _show_net(terminal, net, depth, svg)
 
 
-def _show_resolved(terminal: Terminal, document: Document) -> dict[str, Any]:
+def _show_resolved(terminal: Terminal, document: Document, edited: Net | None = None) -> dict[str, Any]:
     spec: Any = document.net() if _is_net(document) else document.experiment()
+    if edited is not None:
+        spec = spec.model_copy(update={"net": edited.to_spec()})
     terminal.print(yaml.write(spec).rstrip("\n"))
     dumped: dict[str, Any] = spec.model_dump(mode="json", by_alias=True)
     return dumped

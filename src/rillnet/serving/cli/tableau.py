@@ -50,9 +50,9 @@ def show_tableaus(
     ]
     if faults:
         raise RequestError(faults)
-    rollouts = {word: _rollout(net, word, own) for word in dict.fromkeys(words)}
+    rollouts = {word: rollout_of(net, word, own) for word in dict.fromkeys(words)}
     terminal.print(tableau_text(rollouts, frames))
-    described = {word: _describe(rollout, frames) for word, rollout in rollouts.items()}
+    described = {word: describe_rollout(rollout, frames) for word, rollout in rollouts.items()}
     for line in _path_lines(described):
         terminal.print(line)
     patterns = _patterns(net)
@@ -63,7 +63,20 @@ def show_tableaus(
     return {"net": net.name, "valid_patterns": patterns, "rollouts": described}
 
 
-def _rollout(net: Net, word: str, own: Callable[[], Rollout] | None) -> Rollout:
+def rollout_of(net: Net, word: str, own: Callable[[], Rollout] | None) -> Rollout:
+    """The rollout of a net that a word means.
+
+    Args:
+        net: the net.
+        word: `sequential`, `streaming`, `aligned`, `document`, or a whole number, the delay of all edges.
+        own: gives the rollout of the document; sequential if None.
+
+    Raises:
+        RequestError: it is another word, or no valid rollout of this net.
+    """
+    if word not in WORDS and not (word.isascii() and word.isdigit()):
+        rule = f"must be {', '.join(WORDS)} or a whole number of frames"
+        raise RequestError(Fault("--rollout", rule, word, hint=suggest(word, WORDS)))
     if word == "document":
         return own() if own is not None else Rollout.sequential(net)
     if word == "aligned":
@@ -71,7 +84,13 @@ def _rollout(net: Net, word: str, own: Callable[[], Rollout] | None) -> Rollout:
     return Rollout(net, default=int(word) if word.isdigit() else word)
 
 
-def _describe(rollout: Rollout, frames: int) -> dict[str, Any]:
+def describe_rollout(rollout: Rollout, frames: int) -> dict[str, Any]:
+    """The delays of a rollout, its tableau, and what follows from them; see `show_tableaus`.
+
+    Args:
+        rollout: which.
+        frames: the last frame of the tableau.
+    """
     return {
         "inference_factor": rollout.inference_factor,
         "delays": rollout.delays,

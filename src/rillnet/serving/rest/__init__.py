@@ -1,0 +1,1 @@
+"""Reached from other programs: REST and WebSocket over the commands and addresses of live sessions, and over runs."""

@@ -29,6 +29,9 @@ MARKS = re.compile(r"\b(TODO|FIXME|XXX)\b")
 IMPORT_NAMES = {"PyYAML": "yaml", "pillow": "PIL", "scikit-learn": "sklearn"}
 """How a distribution is imported where that is not its own name."""
 
+FOR_TESTS = {"dev", "browser"}
+"""Extras that only tests and development need."""
+
 SHOP_WINDOW = SOURCE / "__init__.py"
 """The one file that loads our own modules when they are asked for."""
 
@@ -122,7 +125,7 @@ def test_own_modules_are_imported_at_the_top_of_a_file() -> None:
 def test_every_library_imported_is_declared() -> None:
     core, extras = declared()
     known = core | set(sys.stdlib_module_names) | {"rillnet", ""}
-    optional = set().union(*(names for extra, names in extras.items() if extra != "dev"))
+    optional = set().union(*(names for extra, names in extras.items() if extra not in FOR_TESTS))
     offenders = []
     for path in source_files():
         inside_functions = {id(node) for function in functions_of(parse(path)) for node, _ in imports_of(function)}
@@ -137,7 +140,7 @@ def test_every_library_imported_is_declared() -> None:
 
 def test_every_library_declared_is_imported() -> None:
     core, extras = declared()
-    declared_for_source = core.union(*(names for extra, names in extras.items() if extra != "dev"))
+    declared_for_source = core.union(*(names for extra, names in extras.items() if extra not in FOR_TESTS))
     imported = {name.partition(".")[0] for path in source_files() for _, name in imports_of(parse(path))}
     report("pyproject.toml declares what nothing imports", sorted(declared_for_source - imported))
 

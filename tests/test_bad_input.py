@@ -315,8 +315,8 @@ DOCUMENTS: dict[str, tuple[str, str, str]] = {
     ),
     "observer that this version does not know": (
         "experiment: tiny",
-        "observe: [{type: Distribution, of: 'net/*/weight'}]",
-        "observe: is not supported by this version, which records metrics  [tiny.yaml:1]",
+        "observe: [{type: Distribtion, of: 'net/*/weight'}]",
+        "observe.0.type: unknown observer (got 'Distribtion'); did you mean 'Distribution'?  [tiny.yaml:1]",
     ),
     "unknown section": (
         "experiment: tiny",

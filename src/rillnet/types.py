@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
@@ -78,6 +78,31 @@ class AttachedRule(LearningRule, Protocol):
 
 
 @runtime_checkable
+class CuttableRule(LearningRule, Protocol):
+    """A rule that looks at what blocks read, and so must know where they see zeros instead."""
+
+    def cut(self, ports: Collection[tuple[str, int]]) -> None:
+        """Takes at which ports blocks see zeros.
+
+        Args:
+            ports: each a block's path, and which of the things that it reads.
+        """
+
+
+@runtime_checkable
+class NotingRule(LearningRule, Protocol):
+    """A rule that knows what a user should be told before it begins."""
+
+    def notes(self, rollout: Any, *, in_time: bool) -> list[str]:
+        """What to tell, a line each.
+
+        Args:
+            rollout: the delay of every edge, a `rillnet.Rollout`.
+            in_time: whether a batch is the frame after the one before it, of the same streams.
+        """
+
+
+@runtime_checkable
 class TryingRule(LearningRule, Protocol):
     """A rule that computes the frame again with other parameters, and needs no gradients."""
 
@@ -111,6 +136,34 @@ class RatedRule(LearningRule, Protocol):
         Args:
             value: the rate; None gives it back to its curve.
             part: what it applies to, as in `rates()`; None is everything.
+        """
+
+
+@runtime_checkable
+class NumberedRule(LearningRule, Protocol):
+    """A rule with numbers that can be changed while it learns, such as its optimiser's momentum."""
+
+    def numbers(self) -> dict[str, float]:
+        """Those that there are, by name."""
+
+    def check_number(self, name: str, value: Any, address: str) -> None:
+        """Looks whether a number can be set to a value.
+
+        Args:
+            name: of the number.
+            value: what it is to be.
+            address: what it is called in messages.
+
+        Raises:
+            RequestError: it cannot.
+        """
+
+    def set_number(self, name: str, value: float) -> None:
+        """Sets a number, from the next step on.
+
+        Args:
+            name: of the number.
+            value: one that `check_number` has let pass.
         """
 
 

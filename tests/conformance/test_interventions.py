@@ -19,7 +19,7 @@ from rillnet.runtime.placement.records import PlacementSpec
 from rillnet.runtime.placement.reduction import GradientReduction
 from rillnet.runtime.program import Program
 from rillnet.runtime.windows import Window
-from tests.conformance.intervention_rows import FRAMES, MANY, ROWS, SEED, STREAMS, Case, frames_of
+from tests.conformance.intervention_rows import FRAMES, MANY, MEMBERS, ROWS, SEED, STREAMS, Case, frames_of
 from tests.runtime.interventions.reference import Done, IntervenedInterpreter, put_in_force
 from tests.runtime.placement.team import Team, assembled
 from tests.runtime.placement.training import groups_of
@@ -115,12 +115,24 @@ def check(found: Sent, net: Net, expected: Sent, reference: Net) -> None:
         assert apart(own, torch.zeros_like(parameter) if told is None else told) < NEAR, f"gradient of {name}"
 
 
-@pytest.mark.parametrize("kind", list(KINDS))
-@pytest.mark.parametrize("name", list(ROWS))
+QUICKLY_COMPILED = ("everything at once", "noise on a cell")
+
+
+def tried() -> list[Any]:
+    """Every intervention with every kind of program, most of the compiled ones marked as slow."""
+    found = []
+    for name, (case, _) in ROWS.items():
+        for kind in KINDS:
+            if "grouped" in kind and case is not MANY:
+                continue  # no two of its blocks are alike
+            is_slow = "compiled" in kind and name not in QUICKLY_COMPILED
+            found.append(pytest.param(name, kind, marks=[pytest.mark.slow] if is_slow else []))
+    return found
+
+
+@pytest.mark.parametrize(("name", "kind"), tried())
 def test_as_told_in_the_plainest_way(name: str, kind: str) -> None:
     case, done = ROWS[name]
-    if "grouped" in kind and case is not MANY:
-        pytest.skip("a net of which no two blocks are alike has no groups")
     torch._dynamo.reset()
     expected, reference = expected_of(case, done)
 
@@ -143,7 +155,7 @@ def test_groups_stay_groups(name: str) -> None:
         for block, value in theirs.items():
             assert apart(ours[block], value) < NEAR
     grouped = [block for block in program.flat.blocks if program.report[block].startswith("grouped")]
-    assert len(grouped) == 8 * 5
+    assert len(grouped) == 5 * MEMBERS
 
 
 @pytest.fixture(scope="module")
@@ -187,10 +199,17 @@ def placed_apart(rank: int, name: str, placement: Mapping[str, Any]) -> tuple[fl
     return worst
 
 
-PLACED = [(name, number) for name, (case, _) in ROWS.items() for number in range(len(case.placements))]
+def placed() -> list[Any]:
+    """Every intervention in every placement of its net; half of the placements, in turn, marked as slow."""
+    found = []
+    for row, (name, (case, _)) in enumerate(ROWS.items()):
+        for number in range(len(case.placements)):
+            is_slow = (row + number) % 2 == 1 and name != "everything at once"
+            found.append(pytest.param(name, number, marks=[pytest.mark.slow] if is_slow else []))
+    return found
 
 
-@pytest.mark.parametrize(("name", "number"), PLACED)
+@pytest.mark.parametrize(("name", "number"), placed())
 def test_placed_in_two_processes(team: Team, name: str, number: int) -> None:
     placement = ROWS[name][0].placements[number]
 

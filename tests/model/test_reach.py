@@ -24,7 +24,8 @@ def test_blocks_beyond_the_window_are_named_with_their_distance() -> None:
 
 
 def test_the_shortest_way_counts() -> None:
-    net = deep().add("skip", rn.Concat(), source=["a", "b"]).add("second", rn.MeanSquaredError(), source=["skip", "skip"])
+    net = deep().add("skip", rn.Concat(), source=["a", "b"])
+    net.add("second", rn.MeanSquaredError(), source=["skip", "skip"])
     assert out_of_reach(rn.Rollout(net, {"a->act": 3}), ["loss", "second"], 1) == {}
     assert out_of_reach(rn.Rollout(net, {"a->act": 3}), ["loss"], 1) == {"a": 3}
 

@@ -381,3 +381,14 @@ def test_a_net_with_a_cycle_cannot_be_aligned() -> None:
         "rollout.align: a net with a cycle cannot be aligned, as its paths have no greatest length: " + cycle
         for cycle in ("0 -> 1 -> 0", "1 -> 0 -> 1")
     }
+
+
+def test_whether_a_name_stands_for_an_edge() -> None:
+    rollout = Rollout(net_of([("x", "0"), ("0", "1")]))
+    assert [rollout.has_edge(name) for name in ("0->1", "*->1", "1->0", "0->1#3", "0")] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]

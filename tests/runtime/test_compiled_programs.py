@@ -44,6 +44,7 @@ def assert_alike(document: Any, data: st.DataObject) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("default")  # those of the compiler itself
 @pytest.mark.timeout(1200)
 @settings(max_examples=4, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(documents(most=3), st.data())

@@ -69,3 +69,27 @@ def test_a_save_keeps_the_newest_and_the_best(directory: RunDirectory) -> None:
     assert best.name == "step-0000000002"
     assert checkpoints.load(path).values == {"number": 5}
     record.close()
+
+
+def test_the_length_of_a_run_is_noted_where_the_document_does_not_say_it(directory: RunDirectory) -> None:
+    record = Record(directory, tensorboard=False)
+    for steps, document in ((10, 10), (12, 10), (12, 10), (10, 10)):
+        record.keep_length(Clock(step=3, frame=3), steps, document)
+    assert [(entry.step, entry.details) for entry in record.journal.read()[0]] == [
+        (3, {"total_steps": 12}),
+        (3, {"total_steps": 10}),
+    ]
+    record.close()
+
+
+def test_a_step_that_is_reached_again_keeps_its_commands_and_measures_anew(directory: RunDirectory) -> None:
+    record = Record(directory, tensorboard=False)
+    for step in (1, 2, 3, 4):
+        record.journal.command(f"set {step}", step=step, frame=step)
+        record.metrics.write(step, 0.0, "train", {"loss": 1.0})
+    record.saved_at = 4
+    assert record.retrace(3, 1) == []
+    assert [entry.step for entry in record.journal.read()[0]] == [1, 2, 3]
+    assert [row.step for row in record.metrics.read()] == [1]
+    assert record.saved_at is None
+    record.close()

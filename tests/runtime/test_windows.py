@@ -206,3 +206,18 @@ def test_frames_of_low_memory_are_not_compiled() -> None:
 
     for name, tensor in plain.state_dict().items():
         assert torch.equal(tensor, asked.state_dict()[name]), name
+
+
+def test_a_window_may_hold_the_short_last_batch_of_a_net_without_state() -> None:
+    generator = torch.Generator().manual_seed(1)
+    x, y = torch.randn(20, 3, generator=generator), torch.randn(20, 1, generator=generator)
+    found = []
+    for window, accumulate in ((2, 1), (1, 2)):
+        net = rn.Net("line", {"x": (3,), "y": (1,)}, seed=1).add("fit", rn.Linear(out_features=1), source="x")
+        net.add("loss", rn.MeanSquaredError(), source=["fit", "y"])
+        rule = Backprop(net, optimizer={"type": "SGD", "lr": 0.1}, window=window, accumulate=accumulate)
+        executor = Executor(net, rn.Rollout.sequential(net), {"main": rule}, execution=ExecutionSpec(compile=False))
+        for step, (begin, end) in enumerate([(0, 8), (8, 16), (16, 20), (0, 8)]):
+            executor.learn({"x": x[begin:end], "y": y[begin:end]}, Context(step))
+        found.append(net["fit"].weight.detach())
+    torch.testing.assert_close(found[0], found[1], rtol=1e-5, atol=1e-6)

@@ -9,6 +9,8 @@ import pytest
 import rillnet as rn
 from rillnet.errors import RequestError
 from rillnet.runtime.session import Session
+from rillnet.spec import ExperimentSpec
+from rillnet.training.checking import check_reach
 from tests.training.small_experiments import data, experiment, image_net, images
 
 
@@ -133,3 +135,22 @@ def test_two_rules_may_change_the_same_parameters(parameters: str) -> None:
     made = rn.Experiment(net=image_net(), data=data(), learning={"a": other, "b": rule}, run={"epochs": 1})
     with Session(made, record=False) as session:
         session.run()
+
+
+def _reach(source: str, window: int) -> list[str]:
+    """What is wrong with a net whose loss reads a layer's output, some frames later, within a window."""
+    net = rn.Net("late", inputs={"x": (2,), "y": (2,)})
+    net.add("fit", rn.Linear(out_features=2), source="x").add("act", rn.Tanh())
+    net.add("loss", rn.MeanSquaredError(), source=[source, "y"])
+    learning = {"main": {"type": "Backprop", "optimizer": "SGD", "window": window}}
+    spec = ExperimentSpec.model_validate({"experiment": "late", "net": {"name": "late"}, "learning": learning})
+    return [str(fault) for fault in check_reach(spec, net, rn.Rollout.sequential(net))]
+
+
+def test_a_loss_depends_on_what_is_learned_within_its_window() -> None:
+    assert _reach("act", 1) == []
+    assert _reach("act@-2", 3) == []
+    assert _reach("act@-2", 2) == [
+        "learning/main.loss: would depend on no parameter any more within 2 frames (got 'loss')"
+    ]
+    assert _reach("x", 1) == ["learning/main.loss: would depend on no parameter any more within a frame (got 'loss')"]

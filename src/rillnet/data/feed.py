@@ -81,6 +81,10 @@ class Feed(ABC):
             self._peeked = self._draw(self.epoch, self.batch)
         return self._peeked
 
+    def forget_peeked(self) -> None:
+        """Has a batch that was looked at drawn anew, as what it follows from has changed."""
+        self._peeked = None
+
     def _after(self, epoch: int, batch: int) -> tuple[int, int]:
         return (epoch, batch + 1) if batch + 1 < self.batches_per_epoch else (epoch + 1, 0)
 

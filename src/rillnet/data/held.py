@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import torch
 from pydantic import Field
@@ -14,6 +15,7 @@ from torch import Tensor
 from rillnet.data.conversion import FieldKind
 from rillnet.data.draws import normal, uniform
 from rillnet.data.examples import Examples
+from rillnet.data.live import Live
 from rillnet.data.ordering import generator
 from rillnet.data.stimuli import InStep, Stimuli
 from rillnet.errors import Fault, RequestError
@@ -75,6 +77,10 @@ class HeldImages:
         in_step: all streams go on to the next example in the same frame; each example comes once in a pass, drawn
             where the phase is train, in order elsewhere.
 
+    Attributes:
+        fading: as given; may be set.
+        noise: as given; may be set.
+
     Raises:
         RequestError: durations are drawn and yet to be in step, or are out of order.
     """
@@ -90,10 +96,18 @@ class HeldImages:
         in_step: bool = False,
     ) -> None:
         self._durations = durations(duration, in_step)
-        self._examples, self._phase, self._fading = examples, phase, fading
-        self._noise, self._in_step = noise, in_step
+        self._examples, self._phase, self._in_step = examples, phase, in_step
+        self.fading, self.noise = fading, noise
         self.frames_per_epoch = frames if frames is not None or in_step else 500
         self._stimuli: Stimuli | InStep | None = None
+
+    def show_for(self, duration: int | Sequence[int]) -> None:
+        """Shows stimuli for another number of frames from now on; the streams are others then.
+
+        Args:
+            duration: frames for which an example is shown, or the fewest and the most of them.
+        """
+        self._durations, self._stimuli = durations(duration, self._in_step), None
 
     def frames_of_pass(self, streams: int) -> int:
         """Frames in step until each example has been shown."""
@@ -111,18 +125,18 @@ class HeldImages:
         own = derive(seed, "data", self._phase, "streams")
         shown = self._stimuli_of(streams, own).at(number)
         fields = self._show(shown.drawn_N)
-        fading_N = shown.onset_N < self._fading
+        fading_N = shown.onset_N < self.fading
         if bool(fading_N.any()):
-            share_N = ((shown.onset_N + 1) / (self._fading + 1)).clamp(max=1.0).to(torch.float32)
+            share_N = ((shown.onset_N + 1) / (self.fading + 1)).clamp(max=1.0).to(torch.float32)
             before = self._show(shown.before_N)
             for name, value in fields.items():
                 if value.is_floating_point():
                     weight = share_N.view(-1, *[1] * (value.dim() - 1))
                     fields[name] = torch.lerp(before[name], value, weight)
-        if self._noise is not None:
+        if self.noise is not None:
             for name, value in fields.items():
                 if value.is_floating_point():
-                    fields[name] = self._noise(value, generator(own, "noise", name, number))
+                    fields[name] = self.noise(value, generator(own, "noise", name, number))
         fields["onset"] = shown.onset_N
         if self._in_step:
             fields["begins"] = shown.onset_N == 0
@@ -139,6 +153,59 @@ class HeldImages:
 
     def _show(self, drawn_N: Tensor) -> dict[str, Tensor]:
         return self._examples.gather((drawn_N * len(self._examples)).to(torch.int64))
+
+
+class Holding(Live):
+    """Base of sources that show images, each for some frames: noise, fading and duration can be changed meanwhile."""
+
+    noise: float
+    noise_type: NoiseType = "normal"
+    clip: tuple[float, float] | None = (0.0, 1.0)
+    fading: int
+    duration: int | Sequence[int]
+    in_step = False
+    live = ("noise", "fading", "duration")
+
+    def _live_names(self) -> Iterator[str]:
+        # in step, how long a stimulus is shown says how many frames an epoch has
+        yield from (name for name in self.live if name != "duration" or not self.in_step)
+
+    def hold(self, examples: Examples, phase: Phase, frames: int | None) -> HeldImages:
+        """The streams of a phase, which follow these settings.
+
+        Args:
+            examples: what is shown.
+            phase: its name is part of what the streams are drawn from.
+            frames: how many frames count as an epoch.
+        """
+        held = HeldImages(examples, phase, self.duration, self.fading, frames, self._frame_noise(), self.in_step)
+        self._held.append(held)
+        return held
+
+    @functools.cached_property
+    def _held(self) -> list[HeldImages]:
+        return []
+
+    def _frame_noise(self) -> FrameNoise | None:
+        return FrameNoise(self.noise, self.noise_type, self.clip) if self.noise else None
+
+    def check_setting(self, name: str, value: Any, address: str) -> None:
+        """Looks whether a setting can be set to a value, as the constructor takes it.
+
+        Raises:
+            RequestError: it cannot.
+        """
+        super().check_setting(name, value, address)
+        if name == "duration":
+            durations(value)
+
+    def change(self, name: str, value: Any) -> None:
+        """Sets a setting, from the next frame on."""
+        super().change(name, value)
+        for held in self._held:
+            if name == "duration":
+                held.show_for(value)
+            held.fading, held.noise = self.fading, self._frame_noise()
 
 
 def durations(duration: int | Sequence[int], in_step: bool = False) -> tuple[int, int]:

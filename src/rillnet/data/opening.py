@@ -14,6 +14,7 @@ from rillnet.data.examples import Examples, subset
 from rillnet.data.feed import ExamplesFeed, Feed
 from rillnet.data.frames import Frames, FramesFeed
 from rillnet.data.iterable import PassesFeed
+from rillnet.data.live import LiveSource, check_named
 from rillnet.data.ordering import held_out
 from rillnet.data.passes import Passes
 from rillnet.data.policy import Policy
@@ -148,6 +149,35 @@ class Data:
         feed = _feed(examples, policy)
         self._feeds.add(feed)
         return feed
+
+    def settings(self) -> dict[str, Any]:
+        """The numbers of the source that can be changed while it shows its streams, by name."""
+        source = self._open_source()
+        return source.settings() if isinstance(source, LiveSource) else {}
+
+    def check_setting(self, name: str, value: Any) -> None:
+        """Looks whether such a number can be set to a value.
+
+        Raises:
+            RequestError: there is none of that name, or it cannot be that.
+        """
+        check_named(self.settings(), name)
+        source = self._open_source()
+        assert isinstance(source, LiveSource)
+        source.check_setting(name, value, f"data/{name}")
+
+    def change(self, name: str, value: Any) -> None:
+        """Sets such a number, from the next frame on.
+
+        Raises:
+            RequestError: there is none of that name, or it cannot be that.
+        """
+        self.check_setting(name, value)
+        source = self._open_source()
+        assert isinstance(source, LiveSource)
+        source.change(name, value)
+        for feed in self._feeds:
+            feed.forget_peeked()
 
     def close(self) -> None:
         """Ends all processes that read ahead for its feeds."""

@@ -315,7 +315,7 @@ class Net(Structure):
         """
         blocks, faults = {}, []
         for name, block in self.blocks.items():
-            spec = block.spec or _spec_of(self[name])
+            spec = block.spec or record_of(self[name])
             if spec is None:
                 kind = f"{type(self[name]).__module__}:{type(self[name]).__qualname__}"
                 rule = f"a live module cannot be written as text; add it as rn.block({kind!r}, ...)"
@@ -517,7 +517,15 @@ def _record(model: type[R], value: Any, place: Path) -> R:
         raise RequestError(faults_of(error, model, value, place)) from error
 
 
-def _spec_of(module: nn.Module) -> BlockSpec | None:
+def record_of(module: nn.Module) -> BlockSpec | None:
+    """The record that would build a module like this one, or None when it does not show its arguments.
+
+    Args:
+        module: a block; a nested net tells those of its own blocks.
+
+    Raises:
+        RequestError: a block of a nested net does not show its arguments.
+    """
     if not isinstance(module, Net):
         return signature_arguments(module)
     inner = module.to_spec().model_dump(mode="json")

@@ -58,12 +58,11 @@ def late(rollout: Rollout, ends: Iterable[str]) -> dict[str, tuple[str, int]]:
     times = shortest_from(rollout.flat.inputs, onward)
     found: dict[str, tuple[str, int]] = {}
     for end in ends:
-        first, *others = [edge for edge in rollout.edges if edge.target == end and edge.source in times] or [None]
-        for other in others:
-            assert first is not None
-            apart = times[first.source] + first.delay - times[other.source] - other.delay
-            if apart and end not in found:
-                found[end] = other.source, apart
+        read = [edge for edge in rollout.edges if edge.target == end and edge.source in times]
+        for other in read[1:]:
+            apart = times[read[0].source] + read[0].delay - times[other.source] - other.delay
+            if apart:
+                found.setdefault(end, (other.source, apart))
     return found
 
 

@@ -178,6 +178,10 @@ class Rollout:
             and _is_called(edge.target, target, edge.source)
         ]
 
+    def has_edge(self, name: str) -> bool:
+        """Whether a name stands for any edge."""
+        return bool(self._positions(name))
+
     @cached_property
     def _by_name(self) -> dict[str, list[int]]:
         found: dict[str, list[int]] = {}

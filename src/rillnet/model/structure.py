@@ -32,6 +32,7 @@ class Structure(nn.Module):
         inferred: outputs that are known already, by what they follow from.
         twins: how copies are made of equal modules.
         revision: counts how often blocks were replaced, or parameters given other memory, as far as the net is told.
+        edits: what was changed of the running net since it was made, in order; see `rillnet.model.editing`.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Structure(nn.Module):
         self.untied: list[tuple[str, str, ShareSpec]] = []
         self.inferred: Inference = {}
         self.twins = Twins()
+        self.edits: list[dict[str, Any]] = []
         self._plans: dict[Any, list[Step]] = {}
         self._drawn: dict[str, int] = {}
 

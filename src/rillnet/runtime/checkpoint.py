@@ -15,7 +15,7 @@ import shutil
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from torch import Tensor
 
@@ -84,6 +84,17 @@ class Checkpoint:
             hint = suggest(group, self.groups) or f"it has {', '.join(self.groups) or 'none'}"
             raise CheckpointError(f"{self.path}: has no group of tensors {group!r}; {hint}")
         return read_group(group_file(self.path, group), entries)
+
+
+class Grouped(Protocol):
+    """Tensors in groups: a checkpoint, or a snapshot."""
+
+    @property
+    def groups(self) -> list[str]:
+        """The names of its groups."""
+
+    def tensors(self, group: str) -> dict[str, Tensor]:
+        """The tensors of a group, by name."""
 
 
 def save(
@@ -260,7 +271,7 @@ def tidy(directory: Path) -> None:
                     _tidy(directory)
 
 
-def match_by_name(checkpoint: Checkpoint, parameters: Mapping[str, Tensor], group: str = "parameters") -> Match:
+def match_by_name(checkpoint: Grouped, parameters: Mapping[str, Tensor], group: str = "parameters") -> Match:
     """Loads whatever fits by name and shape into the parameters of another net.
 
     Args:

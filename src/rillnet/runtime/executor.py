@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,23 +24,31 @@ from rillnet.model.net import Net, Outputs
 from rillnet.model.rollout import Rollout
 from rillnet.random import derive
 from rillnet.runtime.hoisting import WindowProgram
+from rillnet.runtime.holding import Held
+from rillnet.runtime.interventions.interventions import Interventions
 from rillnet.runtime.masks import Masked, counted_frames, find_masked, mean_of_frames
+from rillnet.runtime.observers.look import Look
+from rillnet.runtime.observers.taps import Frame, Taps
 from rillnet.runtime.placement.executing import Executing
 from rillnet.runtime.placement.placed import STREAMS, Placement
 from rillnet.runtime.placement.program import TOKEN
+from rillnet.runtime.plan import slots_of
 from rillnet.runtime.program import Program
-from rillnet.runtime.state import State, detach_state
+from rillnet.runtime.state import State, detach_state, expanded
 from rillnet.runtime.windows import Window
 from rillnet.spec import ExecutionSpec, Phase
 from rillnet.types import (
     BEGINS,
     AttachedRule,
+    CuttableRule,
     GradientRule,
     LearningContext,
     LearningRule,
     TryingRule,
     WindowedRule,
 )
+
+logger = logging.getLogger("rillnet")
 
 _WINDOW = "window/"
 _BEGINS = BEGINS
@@ -96,6 +105,7 @@ class Executor:
         reset: the field that says which streams begin anew, from a state of zeros: where it is true, or where it is 0
             if it counts frames. None if all go on for ever.
         placement: what this process has of the net, where it is one of several.
+        interventions: what is done to the net from outside, if that outlives this executor.
     """
 
     def __init__(
@@ -109,34 +119,111 @@ class Executor:
         seed: int = 0,
         reset: str | None = None,
         placement: Placement | None = None,
+        interventions: Interventions | None = None,
     ) -> None:
         self.net, self.rollout, self.rules = net, rollout, dict(rules)
         self.execution, self.precision, self.seed, self.reset = execution, precision, seed, reset
         self.device = next((p.device for p in net.parameters()), net.device)
         self.placement = placement
+        if interventions is None:
+            kind = next((p.dtype for p in net.parameters() if p.is_floating_point()), torch.get_default_dtype())
+            interventions = Interventions(rollout.flat, dtype=kind, device=self.device, seed=seed)
+        self.interventions = interventions.moved_to(rollout.flat)
+        self._cut = 0
         self.state: State | None = None
         self.streams: int | None = None
+        self.taps: Taps | None = None
         self._programs: dict[tuple[str, tuple[str, ...]], Program | Executing] = {}
         for rule in self.rules.values():
             if isinstance(rule, AttachedRule):
                 rule.attach(rollout)
         self.window = _window_of(self.rules)
         self._adds_up = any(getattr(rule, "over_frames", "mean") == "sum" for rule in self.rules.values())
-        gathering = [rule for rule in self.rules.values() if isinstance(rule, GradientRule)]
-        self._gathering = gathering if len(self.rules) > 1 else []
-        self._trying = [rule for rule in self.rules.values() if isinstance(rule, TryingRule)]
-        self._needs_graph = any(getattr(rule, "uses_graph", True) for rule in self.rules.values())
+        self.held = Held()
+        self.resting: frozenset[str] = frozenset()
+        self.rest(())
+
+    def rest(self, names: Iterable[str]) -> None:
+        """Lets rules rest: they learn nothing until they are named no more.
+
+        Args:
+            names: of all the rules that rest from now on.
+        """
+        self.resting = frozenset(names)
+        self._acting = [rule for name, rule in self.rules.items() if name not in self.resting]
+        gathering = [rule for rule in self._acting if isinstance(rule, GradientRule)]
+        self._gathering = gathering if len(self._acting) > 1 else []
+        self._trying = [rule for rule in self._acting if isinstance(rule, TryingRule)]
+        self._needs_graph = any(getattr(rule, "uses_graph", True) for rule in self._acting)
+
+    def take_over(self, other: Executor) -> None:
+        """Goes on as another executor of the same net would: what is done to it, the rules at rest, what is held.
+
+        Args:
+            other: it; its rules and those of this one have the same names.
+        """
+        self.interventions = other.interventions
+        self.forget_programs()
+        self.rest(other.resting)
+        self.held = other.held
+        for name, rule in self.rules.items():
+            before = other.rules[name]
+            rule.load_state(before.state_tensors(), before.state_values())
+
+    def take_state(self, other: Executor, carry: Callable[[State, State], Mapping[str, Tensor]]) -> None:
+        """Goes on from the state that the last frame of another executor left, as far as it fits the net of this one.
+
+        Args:
+            other: it.
+            carry: takes the state there, and the zeros that frames here would begin from; gives what to begin from.
+        """
+        self.streams = other.streams_kept
+        if other.state is not None and self.streams is not None:
+            zeros = self._training.initial_state(self.streams)
+            self.load_state(carry(expanded(other.state), expanded(zeros)))
+
+    @property
+    def streams_kept(self) -> int | None:
+        """Of how many streams the state is, also where it was loaded and no frame has run since."""
+        if self.streams is not None or self.state is None:
+            return self.streams
+        batched = (slot for slot in slots_of(self.rollout, self.rollout.flat.blocks, ()) if slot.signature.batched)
+        found = ((slot.signature.batch_dim, self.state.get(slot.key(1))) for slot in batched)
+        return next((tensor.shape[dim] for dim, tensor in found if tensor is not None), None)
+
+    def forget_programs(self) -> None:
+        """Has programs made anew, as blocks or what is done to them have changed; the state stays."""
+        if self.state is not None:
+            self.state = expanded(self.state)
+        self._programs.clear()
+        for made in ("_training", "_windowed", "_masked", "_look"):
+            self.__dict__.pop(made, None)
+
+    @property
+    def compiles(self) -> bool:
+        """Whether frames are compiled: if asked, and not where they are computed again on the way back.
+
+        The compiler may make another function of a frame the second time, one that keeps other tensors for gradients.
+        """
+        is_low = self.window is not None and self.window.memory == "low"
+        return bool(self.execution.compile) and not is_low
 
     def program(self, phase: Phase, outputs: Sequence[str]) -> Program | Executing:
         """The frame function that computes these outputs in a phase; made once."""
         key = (phase, tuple(outputs))
         if key not in self._programs and self.placement is not None:
-            self._programs[key] = self.placement.program(outputs, phase)
+            self._programs[key] = self.placement.program(outputs, phase, self.interventions)
         if key not in self._programs:
-            compiled = "on" if self.execution.compile else "off"
+            compiled = "on" if self.compiles else "off"
             group = self.execution.group or "auto"
             self._programs[key] = Program(
-                self.net, self.rollout, outputs=outputs, phase=phase, compile=compiled, group=group
+                self.net,
+                self.rollout,
+                outputs=outputs,
+                phase=phase,
+                compile=compiled,
+                group=group,
+                interventions=self.interventions,
             )
         return self._programs[key]
 
@@ -161,10 +248,19 @@ class Executor:
         if self.placement is not None:
             rule = f"reads {next(iter(also))}, which is not there where a net is placed in several processes"
             raise RequestError(Fault("learning", rule))
-        compiled, group = "on" if self.execution.compile else "off", self.execution.group or "auto"
+        compiled, group = "on" if self.compiles else "off", self.execution.group or "auto"
         for source in parts.values():
             flat.sent_by(source.block)
-        return Program(self.net, self.rollout, outputs=wanted, phase="train", compile=compiled, group=group, also=also)
+        return Program(
+            self.net,
+            self.rollout,
+            outputs=wanted,
+            phase="train",
+            compile=compiled,
+            group=group,
+            also=also,
+            interventions=self.interventions,
+        )
 
     @functools.cached_property
     def _windowed(self) -> WindowProgram:
@@ -195,10 +291,15 @@ class Executor:
         """
         if not self.net.training or self.net.phase != "train":
             self.net.set_phase("train")
+        if self.interventions.key != self._cut:
+            self._cut_edges()
         program = self._training
         with threads(self.execution.threads):
             placed = {**self.place(fields), **self._begins(fields)}
             carried = self._carried(program, placed)
+            taps = self.taps
+            if taps is not None:
+                taps.begin(context.step)
             if self.window is None:
                 outputs, state = self._frame(placed, carried, context.step)
             else:
@@ -209,6 +310,9 @@ class Executor:
                     self._frame, carried, self.net, None if self.placement is not None else self._in_a_row
                 )
                 outputs = mean_of_frames(frames, self._masked)
+            if taps is not None:
+                sent = outputs if self.window is None else frames[-1]
+                taps.leave(program, sent, self.look_again, has_graph=self.window is not None)
             self.state = detach_state(state)
             scalars = {
                 name: value.detach()
@@ -226,9 +330,19 @@ class Executor:
                 again = functools.partial(self._again, placed, carried, context.step)
                 for trying in self._trying:
                     trying.attempt(again, context)
-            for rule in self.rules.values():
+            for rule in self._acting:
                 scalars.update(rule.learn(outputs, context))
+            if self.held:
+                self.held.put_back()
         return scalars
+
+    def _cut_edges(self) -> None:
+        """Tells rules that look at what blocks read at which ports these see zeros."""
+        self._cut = self.interventions.key
+        ports = frozenset((name, port) for name, one in self.interventions.blocks.items() for port in one.silent)
+        for rule in self.rules.values():
+            if isinstance(rule, CuttableRule):
+                rule.cut(ports)
 
     @torch.no_grad()
     def _again(self, placed: Mapping[str, Tensor], state: State, step: int) -> Outputs:
@@ -241,17 +355,90 @@ class Executor:
         with self._autocast(), torch.set_grad_enabled(self._needs_graph and torch.is_grad_enabled()):
             state = self._begun(self._training, placed, state)
             inputs = {name: tensor for name, tensor in placed.items() if name != _BEGINS}
-            return self._training(inputs, state, frame_seed=self._block_seed(step))
+            if self.taps is not None:
+                self.taps.enter(self._training, Frame(inputs, state, step))
+            entered = self.interventions.entered(inputs, "train", step)
+            return self._training(entered, state, frame_seed=self._block_seed(step))
 
     def _in_a_row(
         self, frames: Sequence[tuple[Mapping[str, Tensor], int]], state: State
     ) -> tuple[Sequence[Outputs], State]:
         """Training frames in a row, with all that can be computed for all of them at once computed so."""
+        if len({_streams(placed) for placed, _ in frames}) > 1:  # one holds the short last batch of an epoch
+            sent = []
+            for placed, step in frames:
+                outputs, state = self._frame(placed, state, step)
+                sent.append(outputs)
+            return sent, state
         begins = [placed.get(_BEGINS) for placed, _ in frames]
         inputs = [{name: tensor for name, tensor in placed.items() if name != _BEGINS} for placed, _ in frames]
         self._seed_frame(frames[0][1])
+        if self.taps is not None:
+            self.taps.enter_window(self._training, Frame(inputs[0], state, frames[0][1], begins[0]))
+        entered = [
+            self.interventions.entered(one, "train", step) for one, (_, step) in zip(inputs, frames, strict=True)
+        ]
         with self._autocast():
-            return self._windowed(inputs, state, [self._block_seed(step) for _, step in frames], begins)
+            return self._windowed(entered, state, [self._block_seed(step) for _, step in frames], begins)
+
+    @torch.no_grad()
+    def look_again(self, wanted: Iterable[FlatSource], frame: Frame) -> dict[FlatSource, Tensor]:
+        """What blocks send in a training frame, computed once more with the parameters of now; nothing is left of it.
+
+        Args:
+            wanted: what is asked for.
+            frame: what the frame was computed from.
+
+        Returns:
+            What could be computed; where a net is placed in several processes, or a block fails, nothing.
+        """
+        if self.placement is not None:
+            return {}
+        before = self.net.phase, self.net.training
+        if before != ("train", True):
+            self.net.set_phase("train")
+        try:
+            state = frame.state
+            if frame.begins is not None:
+                state = self._begun(self._training, {**frame.inputs, _BEGINS: frame.begins}, state)
+            with threads(self.execution.threads), self._autocast():
+                entered = self.interventions.entered(frame.inputs, "train", frame.step)
+                return self._look(self.net, wanted, entered, state, self._block_seed(frame.step), self.device)
+        except Exception as error:  # what a viewer asks for must not end the run
+            logger.warning("what blocks send could not be shown: %s", error)
+            return {}
+        finally:
+            if before != ("train", True):
+                self.net.set_phase(before[0])
+
+    def look_ahead(
+        self, wanted: Iterable[FlatSource], fields: Mapping[str, Tensor], step: int
+    ) -> dict[FlatSource, Tensor]:
+        """What blocks will send in the next training frame; see `look_again`.
+
+        Args:
+            wanted: what is asked for.
+            fields: the inputs of the net, by name.
+            step: the frame.
+        """
+        if self.placement is not None:
+            return {}
+        placed, state = self.place(fields), self.state
+        assert isinstance(self._training, Program)
+        if state is None or not self._has_streams(self._training, _streams(placed)):
+            state = self._training.initial_state(_streams(placed))
+        return self.look_again(wanted, Frame(placed, state, step, self._begins(fields).get(_BEGINS)))
+
+    @property
+    def has_learned(self) -> bool:
+        """Whether there is a training frame to tell of."""
+        return "_training" in self.__dict__
+
+    @functools.cached_property
+    def _look(self) -> Look:
+        """Computes single blocks of a training frame once more."""
+        whole = Program(self.net, self.rollout, phase="train", group="off", interventions=self.interventions)
+        return Look(functools.partial(whole.plan_of, seeded=True))
 
     def evaluate(self, fields: Mapping[str, Tensor], outputs: Sequence[str], phase: Phase, index: int) -> Outputs:
         """One frame without learning, from a state of zeros.
@@ -285,7 +472,17 @@ class Executor:
             placed = self.place(fields)
             if state is not None:
                 state = self._begun(program, {**placed, **self._begins(fields)}, state)
-            return program(placed, state)
+            return program(self.interventions.entered(placed, phase, index), state)
+
+    def seen(self, placed: Mapping[str, Tensor], phase: Phase, index: int) -> Mapping[str, Tensor]:
+        """Inputs as `look` shows them to the net: with what interventions do to them.
+
+        Args:
+            placed: the inputs of the net, as `place` gives them.
+            phase: train, val or test.
+            index: which frame.
+        """
+        return self.interventions.seen(placed, phase, index)
 
     def entering(
         self, fields: Mapping[str, Tensor], outputs: Sequence[str], phase: Phase, state: State | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from rillnet.runtime.clock import Clock
 from rillnet.runtime.execution import Choice
+from rillnet.runtime.journal import FILE
 from rillnet.runtime.record import Record
 from rillnet.runtime.rundirectory import RunDirectory
 
@@ -30,9 +31,16 @@ class FollowedDirectory(RunDirectory):
 
 
 class _Nothing:
-    """Takes whatever is written, and keeps none of it."""
+    """Takes whatever is written, and keeps none of it.
+
+    Args:
+        path: where it would be written.
+    """
 
     tensorboard = False
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
 
     def write(self, step: int, epoch: float, phase: str, values: Mapping[str, float]) -> None:
         """Takes a row of numbers."""
@@ -54,7 +62,7 @@ class Followed(Record):
     def __init__(self, path: Path) -> None:
         found = RunDirectory.open(path)
         self.directory = FollowedDirectory(found.path, found.name, found.number, found.fingerprint, found.origin)
-        nothing: Any = _Nothing()
+        nothing: Any = _Nothing(path / FILE)
         self.journal, self.metrics = nothing, nothing
         self.saved_at: int | None = None
 
@@ -63,6 +71,9 @@ class Followed(Record):
         return None
 
     def keep_choice(self, choice: Choice) -> None:
+        """Leaves it to the process that writes."""
+
+    def keep_length(self, clock: Clock, steps: int | None, document: int | None) -> None:
         """Leaves it to the process that writes."""
 
     def save(
@@ -78,10 +89,15 @@ class Followed(Record):
         self.saved_at = clock.step
         return self.directory.checkpoints / f"step-{clock.step:010d}"
 
-    def truncate_after(self, step: int) -> None:
+    def truncate_after(self, step: int, *, keep_commands: bool = False) -> None:
         """Leaves it to the process that writes."""
 
-    def go_back(self, step: int) -> list[Path]:
+    def go_back(self, step: int, applied: Collection[int] | None = None) -> list[Path]:
+        """Notes that later checkpoints count no more."""
+        self.saved_at = None
+        return []
+
+    def retrace(self, step: int, origin: int) -> list[Path]:
         """Notes that later checkpoints count no more."""
         self.saved_at = None
         return []

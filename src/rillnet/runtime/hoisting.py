@@ -110,7 +110,10 @@ class WindowProgram:
         for name, assembled in plan.outputs:
             for t, sent in enumerate(outputs):
                 sent[name] = _assembled(values, assembled, t)
-        return outputs, values.state_after()
+        state_after = values.state_after()
+        if self.program.taps is not None:
+            self.program.taps.keep_newest(plan, values)
+        return outputs, state_after
 
     @property
     def report(self) -> dict[str, str]:

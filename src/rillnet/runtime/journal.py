@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -74,13 +74,27 @@ class Journal:
         ]
         return entries, notes
 
-    def truncate_after(self, step: int) -> int:
+    def truncate_after(self, step: int, *, keep_commands: bool = False, applied: Collection[int] | None = None) -> int:
         """Drops, in one step, the entries beyond a step that is returned to.
+
+        Args:
+            step: the last that counts.
+            keep_commands: keep all commands.
+            applied: the numbers of the commands after this step, and before the next, that are kept; None for all.
 
         Returns:
             How many lines were dropped.
         """
-        return self._lines.keep(lambda row: row.get("step", 0) <= step)
+
+        def is_kept(row: Mapping[str, Any]) -> bool:
+            if keep_commands and row.get("kind") == "command":
+                return True
+            number = row.get("details", {}).get("number")
+            if applied is not None and number is not None and row.get("step", 0) == step:
+                return number in applied
+            return bool(row.get("step", 0) <= step)
+
+        return self._lines.keep(is_kept)
 
     def sync(self) -> None:
         """Waits until all entries are on the disk."""

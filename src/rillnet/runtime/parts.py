@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 
 from rillnet.data import Data
+from rillnet.errors import Fault
 from rillnet.model.net import Net
 from rillnet.model.rollout import Rollout
-from rillnet.runtime.checkpoint import Checkpoint
+from rillnet.runtime.carrying import Carry
+from rillnet.runtime.checkpoint import Grouped
 from rillnet.runtime.record import Record
 from rillnet.spec import ExperimentSpec, Phase
 from rillnet.types import LearningRule
@@ -23,6 +25,7 @@ class Trainer(Protocol):
     """What drives a session; see `rillnet.training.trainer`."""
 
     stop_reason: str | None
+    first_state: dict[str, Any]
 
     def run(
         self,
@@ -56,8 +59,14 @@ class Trainer(Protocol):
     def tensors(self) -> dict[str, dict[str, Tensor]]:
         """Groups of tensors that a checkpoint keeps of it."""
 
-    def load_tensors(self, saved: Checkpoint) -> None:
+    def load_tensors(self, saved: Grouped) -> None:
         """Sets them."""
+
+    def take_step(self) -> None:
+        """Learns from one batch, and does what is due then."""
+
+    def take_parameters(self, carry: Carry) -> None:
+        """Takes the parameters that the net has after an edit."""
 
 
 class Assembly(Protocol):
@@ -70,6 +79,9 @@ class Assembly(Protocol):
 
     def build_rollout(self, net: Net) -> Rollout:
         """The delay of every edge."""
+
+    def check_net(self, net: Net, rollout: Rollout) -> list[Fault]:
+        """What is wrong with a net that was edited while it ran, as far as learning and evaluation go."""
 
     def open_data(self) -> Data | None:
         """Where examples come from."""

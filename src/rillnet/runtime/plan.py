@@ -16,6 +16,7 @@ from torch.nn.modules.dropout import _DropoutNd
 from rillnet.model.flat import FlatBlock, FlatNet, FlatSource, Place, outputs_of, part
 from rillnet.model.rollout import Rollout
 from rillnet.model.shapes import Output, Signature
+from rillnet.runtime.interventions.intervening import Silence
 
 NEVER, IN_TRAINING, ALWAYS = 0, 1, 2
 """When a block draws random numbers."""
@@ -25,6 +26,23 @@ Seeds = Callable[[str], int]
 
 Assembled = Any
 """A register, or a tuple of such."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnChange:
+    """What interventions do to a turn.
+
+    Args:
+        silent: which of the things it reads are zeros, each with the register in which these stand.
+        after: what follows it; None if what it sends is left alone.
+        raw: the register of what it returns before that.
+        drawn: registers of what that is given besides.
+    """
+
+    silent: tuple[tuple[int, int], ...]
+    after: nn.Module | None
+    raw: int
+    drawn: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +58,7 @@ class Turn:
         frees: registers that nothing reads later.
         ties: transposed parameters: own name, the other's path, the other's name.
         draws: when it draws random numbers.
+        change: what interventions do to it; None for nothing.
     """
 
     path: str
@@ -50,6 +69,24 @@ class Turn:
     frees: tuple[int, ...]
     ties: tuple[tuple[str, str, str], ...]
     draws: int
+    change: TurnChange | None = None
+
+    def unfolded(self) -> list[Turn]:
+        """The turn, with those of the interventions before and after it."""
+        change = self.change
+        if change is None:
+            return [self]
+        reads, found = list(self.reads), []
+        for position, register in change.silent:
+            found.append(Turn(self.path, Silence(), (reads[position],), register, (), (), (), NEVER))
+            reads[position] = register
+        frees = (*self.frees, *(register for _, register in change.silent))
+        own = replace(self, reads=tuple(reads), frees=frees, change=None)
+        if change.after is None:
+            return [*found, own]
+        found.append(replace(own, result=change.raw, parts=(), frees=()))
+        read, frees = (change.raw, *change.drawn), (*frees, change.raw, *change.drawn)
+        return [*found, Turn(self.path, change.after, read, self.result, self.parts, frees, (), NEVER)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +124,7 @@ class Plan:
         pushes: keys of the new state, with the registers they are taken from.
         moves: keys of the new state, with keys of the old one.
         origins: for each register of a source, what stands in it.
+        substitutes: registers that interventions use, with the source whose kind of value stands in each.
     """
 
     size: int
@@ -98,10 +136,17 @@ class Plan:
     pushes: tuple[tuple[str, int], ...]
     moves: tuple[tuple[str, str], ...]
     origins: Mapping[int, FlatSource] = field(default_factory=dict, repr=False)
+    substitutes: Mapping[int, FlatSource] = field(default_factory=dict, repr=False)
 
     def kept(self) -> set[int]:
         """Registers that are read after the frame."""
         return {r for _, r in self.pushes} | {r for _, assembled in self.outputs for r in flatten(assembled)}
+
+    def unfolded(self) -> Plan:
+        """The same frame, with interventions as turns of their own."""
+        if all(turn.change is None for turn in self.turns):
+            return self
+        return replace(self, turns=tuple(one for turn in self.turns for one in turn.unfolded()))
 
 
 class Copy(nn.Module):

@@ -51,7 +51,7 @@ class Prepared:
     ) -> None:
         self.plan, self.parts, self.groups = plan, tuple(parts), groups
         self.frame: Frame | None = groups.frame if groups is not None else None
-        self._holders, self._modules = holders, [held[name] for held, name in holders]
+        self.holders, self._modules = holders, [held[name] for held, name in holders]
         self._nets = [net, *(module for module in self._modules if isinstance(module, Structure))]
         self._revision = self._revised()
         size = len(holders) + (groups.size if groups is not None and groups.frame is not None else 0)
@@ -75,9 +75,13 @@ class Prepared:
         if not due:
             return True
         self._countdown, self._revision = self._pause, revision
-        if [held.get(name) for held, name in self._holders] != self._modules:
+        if [held.get(name) for held, name in self.holders] != self._modules:
             return False
         return self.groups is None or self.groups.is_whole()
+
+    def paths(self) -> list[str]:
+        """The blocks that are computed."""
+        return [path for part in self.parts for path in part.report]
 
     @property
     def report(self) -> dict[str, str]:
@@ -89,7 +93,15 @@ class Prepared:
         return found
 
 
-def prepare(net: Structure, plan: Plan, groups: Groups | None, backend: Backend | None, *, seeded: bool) -> Prepared:
+def prepare(
+    net: Structure,
+    plan: Plan,
+    groups: Groups | None,
+    backend: Backend | None,
+    *,
+    seeded: bool,
+    holders: Holders | None = None,
+) -> Prepared:
     """The functions that carry out a plan.
 
     Args:
@@ -98,9 +110,11 @@ def prepare(net: Structure, plan: Plan, groups: Groups | None, backend: Backend 
         groups: what of it is computed in groups.
         backend: of torch.compile; None leaves everything to Python.
         seeded: whether what blocks draw is seeded one by one.
+        holders: where the modules are registered, if that is known.
     """
-    holders = _holders(net, plan)
+    holders = _holders(net, plan) if holders is None else holders
     if groups is None or groups.frame is None:
+        plan = plan.unfolded()
         return Prepared(net, plan, _functions(net, plan.turns, plan.kept(), backend, seeded), groups, holders)
     frame = groups.frame = replace(groups.frame, copies=backend is not None)
     parts: list[Part] = []

@@ -12,13 +12,21 @@ from rillnet.errors import AddressError, Fault, RequestError, ShapeError, sugges
 from rillnet.model.flat import FlatSource, outputs_of, part
 from rillnet.model.net import Net, Outputs
 from rillnet.model.rollout import Rollout
+from rillnet.runtime.changing import changed as change_prepared
+from rillnet.runtime.changing import with_changes
 from rillnet.runtime.grouping.forming import MODES, form_groups
 from rillnet.runtime.grouping.outputs import GroupedOutputs
 from rillnet.runtime.grouping.state import GroupedState
+from rillnet.runtime.interventions.changes import Changes
+from rillnet.runtime.observers.taps import Taps
 from rillnet.runtime.plan import Assembled, Plan, Seeds, Slot, make_plan, needed_by, slots_of, top_level
 from rillnet.runtime.prepared import Prepared, prepare
 from rillnet.runtime.state import State, has_streams, reset_streams, zero_state
+from rillnet.runtime.turns import Backend
 from rillnet.spec import PHASES
+
+_Key = tuple[str, tuple[str, ...], bool, bool, int]
+"""What a frame is planned for: phase, inputs, whether draws are seeded and modules train, which interventions."""
 
 
 class Program:
@@ -43,6 +51,11 @@ class Program:
             Blocks then keep their parameters as views of stacked ones.
         apart: blocks that are computed on their own in any case.
         also: what is sent besides, by name; it may be read with a delay.
+        interventions: what is done to blocks from outside. What is drawn for them is given with the inputs of each
+            frame, as `Interventions.entered` has it.
+
+    Attributes:
+        taps: what keeps values of a frame for viewers; None while nobody looks.
 
     Raises:
         RequestError: the rollout is not valid, or an output is unknown.
@@ -69,6 +82,7 @@ class Program:
         group: str = "auto",
         apart: Collection[str] = (),
         also: Mapping[str, FlatSource] | None = None,
+        interventions: Changes | None = None,
     ) -> None:
         if compile not in ("off", "on"):
             raise RequestError(Fault("compile", "must be off or on", compile))
@@ -85,8 +99,10 @@ class Program:
         self._wanted = None if outputs is None else {name: self.flat.sent_by(name) for name in outputs}
         if self._wanted is not None:
             self._wanted |= {name: (source,) for name, source in (also or {}).items()}
+        self.taps: Taps | None = None
         self._slots = self._find_slots()
-        self._prepared: dict[tuple[str, tuple[str, ...], bool, bool], Prepared] = {}
+        self._interventions, self._changed = interventions, 0
+        self._prepared: dict[_Key, Prepared] = {}
 
     def _find_slots(self) -> list[Slot]:
         every = {*self.flat.inputs, *self.flat.blocks}
@@ -168,7 +184,7 @@ class Program:
             if frame is not None and isinstance(state, GroupedState):
                 frame.fetch(values, state)
         try:
-            for piece in prepared.parts:
+            for piece in prepared.parts if self.taps is None else self.taps.around(prepared.parts):
                 piece(values, frame_seed)
         except Exception as error:  # told with the inputs at fault, if it is theirs; otherwise as it is
             self._explain(inputs, error)
@@ -208,23 +224,44 @@ class Program:
     def _prepare(self, given: tuple[str, ...], seeded: bool) -> Prepared:
         phase = self.phase or self.net.phase
         modes = self.compile == "on" or self.group != "off"
-        key = (phase, given, seeded and self.compile == "on", self.net.training and modes)
+        changed = 0 if self._interventions is None else self._interventions.key
+        if changed != self._changed:  # the plan of a net that nothing is done to is kept for when it is restored
+            self._changed = changed
+            self._prepared = {key: one for key, one in self._prepared.items() if not key[-1]}
+        key = (phase, given, seeded and self.compile == "on", self.net.training and modes, changed)
         prepared = self._prepared.get(key)
         if prepared is None or not prepared.is_current():
-            prepared = self._prepared[key] = self._make(phase, given, seeded)
+            prepared = self._prepared[key] = self._make(phase, given, seeded) if not changed else self._change(key)
         return prepared
 
-    def _make(self, phase: str, given: tuple[str, ...], seeded: bool) -> Prepared:
+    def _make(self, phase: str, given: tuple[str, ...], seeded: bool, changes: Changes | None = None) -> Prepared:
         known = [*self.flat.inputs, *self.flat.blocks]
         for name in given:
             if name not in self.flat.inputs and name not in self.flat.blocks:
                 raise AddressError(Fault(f"{self.net.address}/{name}", "unknown input", hint=suggest(name, known)))
         plan = make_plan(self.rollout, self._wanted, self._slots, phase, given)
+        plan = plan if changes is None else with_changes(plan, self.rollout, changes)
         groups = None
         if self.group != "off":
             groups = form_groups(plan, self.rollout, self._slots, self.group, self.apart)
-        backend = self.backend if self.compile == "on" else None
-        return prepare(self.net, plan, groups, backend, seeded=seeded)
+        return prepare(self.net, plan, groups, self._backend, seeded=seeded)
+
+    def _change(self, key: _Key) -> Prepared:
+        """What is planned for a frame that nothing is done to, with what interventions do."""
+        phase, given, seeded, *_ = key
+        changes = self._interventions
+        assert changes is not None
+        given = tuple(name for name in given if name not in changes.drawn)
+        plain = (phase, given, *key[2:-1], 0)
+        base = self._prepared.get(plain)
+        if base is None or not base.is_current():
+            base = self._prepared[plain] = self._make(phase, given, seeded)
+        found = change_prepared(base, self.net, self.rollout, changes, self._backend, seeded=seeded)
+        return found or self._make(phase, given, seeded, changes)
+
+    @property
+    def _backend(self) -> Backend | None:
+        return self.backend if self.compile == "on" else None
 
     def plan_of(self, given: Sequence[str], *, seeded: bool) -> Plan | None:
         """What is done in a frame with these inputs; None where some of it is done in groups.

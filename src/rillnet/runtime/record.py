@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from rillnet.runtime.metricslog import MetricsLog
 from rillnet.runtime.rundirectory import RunDirectory
 
 _EXECUTION = "execution"
+LENGTH = "run"
+"""The event that says how many steps a run is to have from there on."""
 
 
 class Record:
@@ -47,6 +49,19 @@ class Record:
             self.journal.event(_EXECUTION, step=0, frame=0, **choice.as_dict())
             self.journal.sync()
 
+    def keep_length(self, clock: Clock, steps: int | None, document: int | None) -> None:
+        """Notes how many steps the run is to have, on which rates depend, where nothing else says it.
+
+        Args:
+            clock: where the run is.
+            steps: how many.
+            document: how many the document asks for.
+        """
+        entries, _ = self.journal.read()
+        told = [entry.details["total_steps"] for entry in entries if entry.text == LENGTH]
+        if (told[-1] if told else document) != steps:
+            self.journal.event(LENGTH, step=clock.step, frame=clock.frame, total_steps=steps)
+
     def save(
         self,
         clock: Clock,
@@ -66,18 +81,43 @@ class Record:
         self.saved_at = clock.step
         return path
 
-    def truncate_after(self, step: int) -> None:
-        """Drops what was noted beyond a step, as it is done again."""
-        self.metrics.truncate_after(step)
-        self.journal.truncate_after(step)
+    def truncate_after(self, step: int, *, keep_commands: bool = False) -> None:
+        """Drops what was noted beyond a step, as it is done again.
 
-    def go_back(self, step: int) -> list[Path]:
+        Args:
+            step: the last that counts.
+            keep_commands: keep the commands beyond it, which are applied again at their frames.
+        """
+        self.metrics.truncate_after(step)
+        self.journal.truncate_after(step, keep_commands=keep_commands)
+
+    def go_back(self, step: int, applied: Collection[int] | None = None) -> list[Path]:
         """Makes a step the last one: what was noted beyond it is dropped, later checkpoints are set aside.
 
+        Args:
+            step: the last that counts.
+            applied: the numbers of the commands after this step, and before the next, that count; None for all.
+
         Returns:
-            Where those are now.
+            Where those checkpoints are now.
         """
-        self.truncate_after(step)
+        self.metrics.truncate_after(step)
+        self.journal.truncate_after(step, applied=applied)
+        self.saved_at = None
+        return checkpoints.set_aside_after(self.directory.checkpoints, step)
+
+    def retrace(self, step: int, origin: int) -> list[Path]:
+        """Makes a step the last one that is reached again from an earlier one, with the commands up to it.
+
+        Args:
+            step: the last that counts.
+            origin: from where it is reached; what is measured on the way is noted again.
+
+        Returns:
+            Where later checkpoints are now.
+        """
+        self.metrics.truncate_after(origin)
+        self.journal.truncate_after(step)
         self.saved_at = None
         return checkpoints.set_aside_after(self.directory.checkpoints, step)
 

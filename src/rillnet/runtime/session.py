@@ -8,37 +8,40 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from rillnet.data.feed import Feed
-from rillnet.errors import CheckpointError, Fault, RequestError, UpdateError
-from rillnet.model.net import Net, Outputs
-from rillnet.runtime import addresses
-from rillnet.runtime import checkpoint as checkpoints
-from rillnet.runtime.checkpoint import Checkpoint
+from rillnet.errors import Fault, RequestError, UpdateError
+from rillnet.model.editing.draft import Parts
+from rillnet.model.net import Outputs
 from rillnet.runtime.clock import Clock
-from rillnet.runtime.execution import Choice, choices_file, choose, copied, plain, unmeasured
-from rillnet.runtime.executor import Context, Executor, find_device, lay_out
+from rillnet.runtime.control import addresses, values
+from rillnet.runtime.control.command import Command
+from rillnet.runtime.control.controller import Controller
+from rillnet.runtime.control.places import AddressInfo
+from rillnet.runtime.execution import Choice
+from rillnet.runtime.executor import Context, Executor, find_device
 from rillnet.runtime.fields import as_inputs, check_fields, check_reset, check_sequences
-from rillnet.runtime.health import check_parameters, explained, kept_by
-from rillnet.runtime.matching import Match
+from rillnet.runtime.health import explained
+from rillnet.runtime.observers.hub import Hub
 from rillnet.runtime.parts import Assembly
 from rillnet.runtime.placement.placed import Placement, check_not_alone
 from rillnet.runtime.plan import available_in
 from rillnet.runtime.record import Record
-from rillnet.runtime.starting import find_parameters
+from rillnet.runtime.saving import Saving
+from rillnet.runtime.snapshots import Snapshots
 from rillnet.runtime.state import State
-from rillnet.runtime.together import gathered, newest, shared_record
-from rillnet.spec import ExecutionSpec, Phase, RunSpec
+from rillnet.spec import Phase, RunSpec
 from rillnet.types import LearningRule, Observer
 
 logger = logging.getLogger("rillnet")
 
 
-class Session:
+class Session(Saving):
     """A running net.
 
     Args:
@@ -87,6 +90,7 @@ class Session:
         self.net = experiment.build_net(self.device)
         if run.precision == "fp64":
             self.net.double()
+        self._beginning = Parts.of(self.net)
         self.rollout = experiment.build_rollout(self.net)
         self.placement = Placement.of(self.net, self.rollout, self.spec.placement)
         if self.placement is not None and not self.placement.processes.is_first:
@@ -105,8 +109,11 @@ class Session:
         self._feed: Feed | None = None
         self._stream: tuple[tuple[str, ...], State] | None = None
         self._known: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._views: Hub | None = None
         self._frames = 0
         self._went_back = False
+        self.snapshots: Snapshots | None = None
+        self.control = Controller(self)
         self.trainer = experiment.build_trainer(self)
         if record and (resume or getattr(experiment, "directory", None) is not None):
             try:
@@ -139,6 +146,13 @@ class Session:
             self.clock.batches = self._feed.batches_per_epoch
         return self._feed
 
+    @property
+    def views(self) -> Hub:
+        """What viewers watch the session through; until it is asked for, nothing is done for viewers."""
+        if self._views is None:
+            self._views = Hub(self)
+        return self._views
+
     def no_data(self, purpose: str) -> RequestError:
         """The error of data that are needed and not there.
 
@@ -151,103 +165,6 @@ class Session:
         rule = f"of {directory} were handed in from Python, and a run keeps none of them"
         hint = "in the program that made it, rn.Session(experiment, resume=True) has them"
         return RequestError(Fault("data", rule, hint=hint))
-
-    @property
-    def record(self) -> Record | None:
-        """The run directory, open for writing; None for a session that leaves no trace."""
-        if self._record is None and self._wants_record:
-            self._record = shared_record(self.placement, lambda: self.experiment.make_record(self.root))
-        return self._record
-
-    @property
-    def open_record(self) -> Record | None:
-        """The run directory, if it has been opened so far."""
-        return self._record
-
-    @property
-    def executor(self) -> Executor:
-        """What runs frames. Until `prepare` or the first step decides how, it does so as asked and by default."""
-        if self._executor is None:
-            choice = self.choice or self._unmeasured()
-            self._executor = self._make_executor(self.net, choice.execution)
-            self.rules = dict(self._executor.rules)
-        return self._executor
-
-    def prepare(self) -> None:
-        """Decides how the net is executed, by measuring where that pays, if it was not decided yet."""
-        if self.choice is None:
-            remembered = self._remembered_choice() if self.placement is None else None
-            self.choice = remembered or self._choose()
-            self._executor = None  # one that has only been looked at with is made anew
-            self.say(str(self.choice))
-            for lag in self.rollout.lags:
-                self.say(str(lag))
-        if self._executor is None:
-            self._executor = self.executor
-
-    def _make_executor(self, net: Net, execution: ExecutionSpec) -> Executor:
-        rules = self.experiment.build_rules(lay_out(net, execution), execution.optimizer)
-        rollout = self.rollout if net is self.net else self.experiment.build_rollout(net)
-        run = self.spec.run
-        placement = self.placement if net is self.net else None
-        executor = Executor(
-            net,
-            rollout,
-            rules,
-            execution=execution,
-            precision=run.precision,
-            seed=run.seed,
-            reset=run.reset,
-            placement=placement,
-        )
-        if placement is not None:
-            placement.share(rules)
-        return executor
-
-    def _asked(self) -> ExecutionSpec:
-        execution = self.spec.run.execution
-        if isinstance(execution, ExecutionSpec):
-            return execution
-        if execution == "eager":
-            return plain(self.device).model_copy(update={"group": "off"})  # Python runs as it is written
-        if execution == "compiled":
-            return unmeasured(ExecutionSpec(compile=True), self.device)
-        return ExecutionSpec()
-
-    def _unmeasured(self) -> Choice:
-        asked = self._asked()
-        is_told = all(value is not None for value in asked.model_dump(exclude={"threads", "group"}).values())
-        return Choice(unmeasured(asked, self.device), reason="asked for" if is_told else "not measured")
-
-    def _choose(self) -> Choice:
-        given = self._unmeasured()
-        if (
-            self.placement is not None
-            or given.reason == "asked for"
-            or self.data is None
-            or not self.spec.learning
-            or self.total_steps is None
-        ):
-            return given
-
-        def scratch(execution: ExecutionSpec) -> Executor:
-            return self._make_executor(copied(self.net), execution)
-
-        run = self.spec.run
-        return choose(
-            scratch,
-            self.feed.peek().fields,
-            net=self.net,
-            asked=self._asked(),
-            device=self.device,
-            context=Context(self.clock.step, self.clock.epoch, self.total_steps, self.clock.batches, run.precision),
-            memory=choices_file(),
-            details=[run.precision, repr(self.spec.learning), self.rollout.delays],
-        )
-
-    def _remembered_choice(self) -> Choice | None:
-        """The choice of a run that was killed after choosing and before its first checkpoint."""
-        return self._record.choice() if self._record is not None else None
 
     def check_fields(self, phase: Phase) -> None:
         """Compares what the data sends with what the net takes.
@@ -309,6 +226,9 @@ class Session:
         executor, feed, clock = self.executor, self.feed, self.clock
         batch = feed.next()
         context = Context(clock.step, clock.epoch, self.total_steps, clock.batches, executor.precision)
+        hub = self._views
+        if hub is not None:
+            hub.before()
         try:
             self.scalars = executor.learn(batch.fields, context)
         except UpdateError as error:
@@ -319,6 +239,8 @@ class Session:
         clock.frame += 1
         clock.examples += batch.size
         clock.epochs_done, clock.batch = feed.epoch, feed.batch
+        if hub is not None:
+            hub.after()
         return self.scalars
 
     def step(self, inputs: Mapping[str, Any] | None = None) -> Any:
@@ -341,6 +263,8 @@ class Session:
             before = self._stream[1] if self._stream is not None else None
             sent, state = self.executor.look(fields, outputs, "test", self._frames, before)
         self._stream, self._frames = (key, state), self._frames + 1
+        if self._views is not None:
+            self._views.seen(sent, state, self._frames)
         return sent
 
     def predict(self, inputs: Mapping[str, Any], outputs: Sequence[str] | None = None) -> Outputs:
@@ -388,169 +312,61 @@ class Session:
 
     def __getitem__(self, address: str) -> Any:
         """What stands at an address: `net/conv1/weight`, `learning/main/rate`, `clock/step`."""
-        return addresses.read(self, address)
+        if not self._is_driven_elsewhere:
+            return addresses.read(self, address)
+        found = self._commanded(Command("get", {"address": address}))
+        return found.detach().clone() if isinstance(found, Tensor) else found
 
     def set(self, address: str, value: Any) -> None:
-        """Changes a parameter or buffer in place, or holds a learning rate: `session.set("learning/main/rate", 0.01)`.
+        """Changes a parameter, buffer or setting, or holds a learning rate: `session.set("learning/main/rate", 0.01)`.
 
-        It is noted in the journal, and part of the run from now on.
+        It is noted in the journal, and part of the run from now on; see the command `set`.
 
         Args:
-            address: of a parameter or buffer of the net, or of a learning rate.
+            address: of a parameter or buffer of the net, a setting of a block or of the data, or a learning rate.
             value: a number, or anything of the tensor's shape; None gives a rate back to its curve.
 
         Raises:
             AddressError: nothing stands there.
             RequestError: it cannot be set, or not to this value.
         """
-        command = addresses.change(self, address, value)
-        if self._record is not None:
-            self._record.journal.command(command, step=self.clock.step, frame=self.clock.frame)
-            self._record.saved_at = None
+        self._commanded(Command("set", {"address": address, "value": values.plain(value)}))
 
-    # --- saving and going on ------------------------------------------------------------------
+    def command(self, text: str, origin: str = "python") -> Any:
+        """Has a command done between two frames, at once where nothing runs: `session.command("rate main 0.01")`.
 
-    def checkpoint(self, *, best: bool = False) -> Path:
-        """Saves everything that the next step depends on.
+        From any thread; it returns when it is done.
 
         Args:
-            best: keep it as the best so far; `is_best` asks for the same.
+            text: `help` tells what commands there are.
+            origin: who asks, for the journal.
 
         Returns:
-            The checkpoint's directory.
-        """
-        self.trainer.before_saving()
-        kept = kept_by(self._record)
-        if self.placement is None:
-            check_parameters(self.net.parameters_by_address(), self.clock.step, kept)
-        if self._went_back:
-            self._leave_what_is_later()
-        record = self.record
-        if record is None:
-            raise RequestError("this session keeps no record, so it has no checkpoints; make it with record=True")
-        tensors: dict[str, dict[str, Tensor]] = {"parameters": self.net.state_by_address()}
-        values: dict[str, Any] = {"clock": self.clock.state(), "trainer": self.trainer.state()}
-        tensors |= self.trainer.tensors()
-        values["metrics"] = self.metrics
-        if self._feed is not None:
-            values["feed"] = self._feed.state()
-        if self.choice is not None:
-            values["execution"] = self.choice.as_dict()
-        if self._executor is not None:
-            rules = self._executor.rules
-            values["rules"] = {name: rule.state_values() for name, rule in rules.items()}
-            tensors["learning"] = {
-                f"{n}/{key}": t for n, rule in rules.items() for key, t in rule.state_tensors().items()
-            }
-            state = self._executor.state_tensors()
-            if state:
-                tensors["state"] = dict(state)
-        if self.placement is not None:
-            tensors = gathered(
-                self.placement,
-                self._executor,
-                tensors,
-                values,
-                lambda parameters: check_parameters(parameters, self.clock.step, kept),
-            )
-        path = record.save(self.clock, tensors, values, best=best or self.is_best, keep=self.spec.run.checkpoint.keep)
-        self.is_best = False
-        return path
-
-    def go_on(self) -> None:
-        """Opens the run to be gone on with, if there is one, and returns to its newest complete checkpoint."""
-        self._record = shared_record(self.placement, lambda: self.experiment.find_record(self.root))
-        if self._record is None:
-            return
-        found, damaged = newest(self.placement, self._record.directory.checkpoints)
-        for text in damaged:
-            self.say(f"{text}; going back to the checkpoint before")
-        if found is not None:
-            self.load_checkpoint(found)
-            self._record.saved_at = found.step
-            self.say(f"going on with {self._record.directory} from step {self.clock.step}")
-        elif damaged:
-            raise CheckpointError(f"{self._record.directory}: every checkpoint is damaged; --fresh starts anew")
-        self._record.truncate_after(self.clock.step)
-        self._went_back = False
-
-    def any_asks(self, asked: bool) -> bool:
-        """Whether any process of the run asks for a stop, where all can stop: no gradients are half gathered.
-
-        Args:
-            asked: whether this one does.
-        """
-        if self.placement is None:
-            return asked
-        is_asked = self.placement.processes.any_asks(asked)
-        return is_asked and not any(getattr(rule, "pending", 0) for rule in self.rules.values())
-
-    def _leave_what_is_later(self) -> None:
-        """From a checkpoint that was gone back to, the run takes another way: what came after it counts no more."""
-        self._went_back = False
-        if self._record is not None:
-            for path in self._record.go_back(self.clock.step):
-                self.say(f"set aside, as the run has gone back to step {self.clock.step}: {path}")
-
-    def load_checkpoint(self, saved: Checkpoint) -> None:
-        """Returns to a checkpoint, exactly.
-
-        When the run learns on from there or saves, later checkpoints of its own are set aside.
+            What it answers.
 
         Raises:
-            CheckpointError: it is of another net or another experiment.
+            RequestError: it is wrong, or cannot be done; nothing is changed.
         """
-        values, here = saved.values, 1
-        if self.placement is not None:
-            saved, here = self.placement.parts(saved), self.placement.processes.count
-        match = checkpoints.match_by_name(saved, self.net.state_by_address())
-        if not match.complete:
-            raise CheckpointError(f"{saved.path}: does not fit the net: {match}")
-        self._begin_anew()
-        self._went_back = self._record is not None
-        if "execution" in values and values.get("processes", 1) == here:
-            self.choice = Choice.from_dict(values["execution"])
-        # data from Python are not there when a run is looked at from elsewhere
-        if self.data is not None and ("feed" in values or self._feed is not None):
-            self.feed.seek(values.get("feed", {"epoch": 0, "batch": 0}))
-        self.clock.load(values["clock"])
-        self.metrics = values.get("metrics", {})
-        if "rules" in values:
-            self._load_rules(saved)
-        self.trainer.load(values["trainer"])
-        self.trainer.load_tensors(saved)
+        return self._commanded(text, origin)
 
-    def load_parameters(self, source: str | Path) -> Match:
-        """Takes the parameters of another net where name and shape agree; the run's place and rules stay.
+    def _commanded(self, command: Command | str, origin: str = "python") -> Any:
+        return self.control.submit(command, origin).result().result
+
+    def addresses(self, pattern: str = "**", limit: int | None = None) -> list[AddressInfo]:
+        """What stands at the addresses that a glob matches.
 
         Args:
-            source: a checkpoint's directory, or a run, whose newest complete checkpoint is taken.
-
-        Returns:
-            What was loaded and what was not; prints as a report.
+            pattern: `*` stays within a part, `**` crosses slashes: `net/*/weight`, `learning/**`.
+            limit: at most so many.
         """
-        saved = find_parameters(source, self.root)
-        if self.placement is not None:
-            saved = self.placement.parts(saved)
-        return checkpoints.match_by_name(saved, self.net.state_by_address())
+        if self._is_driven_elsewhere:
+            asked: Future[list[AddressInfo]] = self.control.call(lambda own: addresses.find(own, pattern, limit))
+            return asked.result()
+        return addresses.find(self, pattern, limit)
 
-    def _begin_anew(self) -> None:
-        """Forgets everything that a checkpoint may not say."""
-        self._executor, self._stream, self.choice = None, None, None
-        self.scalars, self.is_best = {}, False
-        for parameter in self.net.parameters():
-            parameter.grad = None
-
-    def _load_rules(self, saved: Checkpoint) -> None:
-        kept, values, rules = saved.tensors("learning"), saved.values["rules"], self.executor.rules
-        if values.keys() != rules.keys():
-            told = f"it has {', '.join(values) or 'none'}, the experiment has {', '.join(rules) or 'none'}"
-            raise CheckpointError(f"{saved.path}: is of other learning rules: {told}")
-        for name, rule in rules.items():
-            own = {key.removeprefix(f"{name}/"): t for key, t in kept.items() if key.startswith(f"{name}/")}
-            rule.load_state(own, values[name])
-        if "state" in saved.groups:
-            self.executor.load_state(saved.tensors("state"))
+    @property
+    def _is_driven_elsewhere(self) -> bool:
+        return self.control.state != "idle" and not self.control.is_own_thread
 
     def close(self) -> None:
         """Ends helper processes and lets go of the run directory; saved state stays."""

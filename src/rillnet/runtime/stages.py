@@ -15,7 +15,7 @@ from typing import Literal
 
 from torch import nn
 
-from rillnet.model.flat import FlatNet, outputs_of, part
+from rillnet.model.flat import FlatNet, FlatSource, outputs_of, part
 from rillnet.model.layers.cells import LSTMCell, SimpleRNN
 from rillnet.model.layers.loss import BinaryCrossEntropy, CrossEntropy, Loss, MeanSquaredError
 from rillnet.model.layers.merge import Merge
@@ -239,19 +239,26 @@ class _Kinds:
     def _signatures(self) -> dict[int, Output]:
         plan, flat = self.graph.plan, self.flat
         found: dict[int, Output] = {}
-        for name, register in plan.given:
-            found[register] = flat.inputs[name] if name in flat.inputs else flat.blocks[name].output
+        for _, register in plan.given:
+            found[register] = self._output(plan.origins.get(register) or plan.substitutes[register])
         for register, whole, place in plan.parts:
             found[register] = part(found[whole], place)
         for turn in plan.turns:
             if turn.path not in flat.blocks:
                 continue
-            output = flat.blocks[turn.path].output
+            # what takes the place of something that is read is of its kind, not of the reader's
+            output = self._output(plan.substitutes.get(turn.result, FlatSource(turn.path)))
             found[turn.result] = output
             found |= {register: part(output, place) for register, place in turn.parts}
         for register, past in self.graph.pasts.items():
             if isinstance(past, Past) and past.register in found:
                 found[register] = found[past.register]
+        return found
+
+    def _output(self, source: FlatSource) -> Output:
+        flat = self.flat
+        whole = flat.inputs[source.block] if source.block in flat.inputs else flat.blocks[source.block].output
+        found: Output = part(whole, source.place)
         return found
 
 

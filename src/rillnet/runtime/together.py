@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from rillnet.runtime import checkpoint as checkpoints
 from rillnet.runtime.checkpoint import Checkpoint
 from rillnet.runtime.executor import Executor
 from rillnet.runtime.following import Followed
+from rillnet.runtime.journal import Entry
 from rillnet.runtime.placement.placed import Placement
 from rillnet.runtime.record import Record
 
@@ -31,6 +33,19 @@ def shared_record(placement: Placement | None, find: Callable[[], Record | None]
         return None
     placement.watch(Path(path))
     return record if record is not None else Followed(Path(path))
+
+
+def shared_journal(placement: Placement | None, record: Record) -> list[Entry]:
+    """The entries of a run's journal, the same in all processes.
+
+    Args:
+        placement: of the net; None in a process that is alone.
+        record: of the run.
+    """
+    if placement is None:
+        return record.journal.read()[0]
+    entries: list[Entry] = placement.first_makes(lambda: record.journal.read()[0]) or []
+    return [Entry(**told) for told in placement.processes.told([asdict(entry) for entry in entries])]
 
 
 def newest(placement: Placement | None, folder: Path) -> tuple[Checkpoint | None, list[str]]:

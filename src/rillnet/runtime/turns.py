@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import types
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Container, Sequence
 from typing import Any
 
 import torch
@@ -34,17 +34,42 @@ class EagerTurns:
         self.report: dict[str, str] = dict.fromkeys((turn.path for turn in turns), how)
         self._plain = [(t.module, t.reads, t.result, t.parts, t.frees, t.ties, t.draws, t.path) for t in turns]
 
-    def __call__(self, values: list[Any], seeds: Seeds | None) -> None:
+    def tapped(
+        self, values: list[Any], seeds: Seeds | None, blocks: Container[str], keep: Callable[[str, Any], None]
+    ) -> None:
+        """Carries them out, and hands over what some blocks send before it can be freed.
+
+        Args:
+            values: the registers; changed.
+            seeds: seeds of what blocks draw.
+            blocks: which.
+            keep: takes a block's path and what it sends.
+        """
+        done = 0
+        for number, turn in enumerate(self._plain):
+            if turn[-1] in blocks:
+                module, reads, result, parts, frees, ties, draws, path = turn
+                first = (module, reads, result, parts, (), ties, draws, path)
+                self(values, seeds, [*self._plain[done:number], first])
+                keep(path, values[result])
+                for register in frees:
+                    values[register] = None
+                done = number + 1
+        self(values, seeds, self._plain[done:])
+
+    def __call__(self, values: list[Any], seeds: Seeds | None, turns: Sequence[Any] | None = None) -> None:
         """Carries them out.
 
         Args:
             values: the registers; changed.
             seeds: seeds of what blocks draw.
+            turns: some of them only, as they are laid out here.
         """
         path = ""
         reads: tuple[int, ...] = ()
+        chosen = self._plain if turns is None else turns
         try:
-            for module, reads, result, parts, frees, ties, draws, path in self._plain:  # noqa: B007, RUF100
+            for module, reads, result, parts, frees, ties, draws, path in chosen:  # noqa: B007, RUF100
                 if seeds is not None and draws and (draws == ALWAYS or module.training):
                     seed_generators(seeds(path))
                 if ties:

@@ -63,6 +63,11 @@ class WindowValues:
                 self.enter(register, self._divided(self.whole[register]))
         return self.frames[frame][register]
 
+    def newest(self, register: int) -> Any:
+        """A register in the last frame; None where no frame has left anything in it."""
+        held = self.frames[-1][register] is not None or self.whole[register] is not None or register in self._pasts
+        return self.at(register, self.length - 1) if held else None
+
     def past(self, register: int, frame: int) -> Any:
         """What a register that is filled from the state holds in a frame."""
         return self._past(self._pasts[register], frame)

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import heapq
+import math
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rillnet.errors import Fault, RequestError, suggest
 from rillnet.model.flat import flatten
 from rillnet.model.net import Net
+from rillnet.model.parameters import has_parameters
 from rillnet.model.rollout import Rollout
 from rillnet.registry import UNTRUSTED
 from rillnet.runtime.placement.joining import joined_count
 from rillnet.runtime.placement.placed import plan_of, processes_of
+from rillnet.runtime.plan import available_in
 from rillnet.spec import ExperimentSpec, RunSpec, TypedSpec
 from rillnet.training.evaluation import PHASES, watched_blocks
 from rillnet.training.extension_family import EXTENSIONS
 from rillnet.training.extensions import Extension
 from rillnet.training.improvement import check_mode
 from rillnet.training.learning_rules import RULES
+from rillnet.training.observers import OBSERVERS
+from rillnet.training.observers.observer import Observer
 from rillnet.training.optimizer_family import OPTIMIZERS
 from rillnet.training.triggers import check_trigger
 
 _EXTENSION_RULE = "must be a subclass of rillnet.training.extensions:Extension"
+_OBSERVER_RULE = "must be a subclass of rillnet.training.observers.observer.Observer"
 
 
 def check_record(spec: ExperimentSpec, blocks: Mapping[str, Any], trust: bool) -> list[Fault]:
@@ -32,7 +39,9 @@ def check_record(spec: ExperimentSpec, blocks: Mapping[str, Any], trust: bool) -
         blocks: the blocks of its net, by name; each has `exclude`.
         trust: whether import paths may be followed.
     """
-    faults = _unsupported(spec)
+    faults: list[Fault] = []
+    for number, observer in enumerate(spec.observe):
+        faults += _check_observer(observer, f"observe.{number}", trust)
     for name, rule in spec.learning.items():
         faults += _check_rule(rule, f"learning/{name}", blocks, trust)
     return faults + _check_run(spec.run, trust)
@@ -55,6 +64,48 @@ def check_with_net(spec: ExperimentSpec, net: Net) -> list[Fault]:
         except RequestError as error:
             faults += error.faults
     return faults + _check_metrics(spec.run, net)
+
+
+def check_reach(spec: ExperimentSpec, net: Net, rollout: Rollout) -> list[Fault]:
+    """Whether what learning rules read is computed, and losses depend on what is learned.
+
+    Args:
+        spec: the record.
+        net: its net.
+        rollout: of the net.
+    """
+    faults = []
+    there = available_in(rollout.flat, "train", set(net.inputs))
+    for name, rule in spec.learning.items():
+        asked = rule.arguments.get("loss", "loss" if rule.type == "Backprop" else [])
+        window = rule.arguments.get("window", 1)
+        for loss in [asked] if isinstance(asked, str) else asked:
+            if loss not in net.blocks:
+                continue  # told with the record's faults
+            sent = {source.block for source in rollout.flat.sent_by(loss)}
+            if not sent <= there:
+                faults.append(Fault(f"learning/{name}.loss", "would not be computed any more", loss))
+            elif _frames_to_parameters(rollout, sent) >= window:
+                frames = "a frame" if window == 1 else f"{window} frames"
+                rule_text = f"would depend on no parameter any more within {frames}"
+                faults.append(Fault(f"learning/{name}.loss", rule_text, loss))
+    return faults
+
+
+def _frames_to_parameters(rollout: Rollout, blocks: Iterable[str]) -> float:
+    """How many frames ago the nearest block with parameters acted on some blocks; infinity for none."""
+    waiting = [(0, name) for name in sorted(blocks)]
+    seen: set[str] = set()
+    while waiting:
+        frames, name = heapq.heappop(waiting)
+        if name in seen or name not in rollout.flat.blocks:
+            continue
+        if has_parameters(rollout.flat.module(name)):
+            return frames
+        seen.add(name)
+        for source in rollout.sources(name):
+            heapq.heappush(waiting, (frames + source.delay, source.block))
+    return math.inf
 
 
 def check_placement(spec: ExperimentSpec, rollout: Rollout) -> list[Fault]:
@@ -123,12 +174,16 @@ def _check_extension(spec: TypedSpec, address: str, trust: bool) -> list[Fault]:
     return []
 
 
-def _unsupported(spec: ExperimentSpec) -> list[Fault]:
-    """What a document may say but this version does not do: told, never passed over."""
-    faults = []
-    if spec.observe:
-        faults.append(Fault("observe", "is not supported by this version, which records metrics"))
-    return faults
+def _check_observer(spec: TypedSpec, address: str, trust: bool) -> list[Fault]:
+    if ":" in spec.type and not trust:
+        return [Fault(f"{address}.type", UNTRUSTED, spec.type)]
+    faults = OBSERVERS.check(spec, address)
+    if faults:
+        return faults
+    member: Any = OBSERVERS.find(spec.type)
+    if not isinstance(member, type) or not issubclass(member, Observer):
+        return [Fault(f"{address}.type", _OBSERVER_RULE, spec.type)]
+    return check_trigger(spec.arguments.get("every", "1 epoch"), f"{address}.every")
 
 
 def _check_rule(spec: TypedSpec, address: str, blocks: Mapping[str, Any], trust: bool) -> list[Fault]:

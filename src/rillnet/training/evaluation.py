@@ -184,7 +184,7 @@ def _add_up(session: Session, feed: Feed, phase: Phase, watched: Sequence[_Watch
             before = executor.entering(fields, outputs, phase, state)
         sent, state = executor.look(fields, outputs, phase, index, state)
         if index >= first:
-            values = placed | sent
+            values = {**executor.seen(placed, phase, index), **sent}
             for one in watched:
                 one.add(values, before, batch.size)
             examples += batch.size
@@ -227,7 +227,9 @@ def _frames_unreached(rollout: Rollout, names: Sequence[str]) -> int:
 def _watched(session: Session, name: str) -> _Watched:
     flat = session.rollout.flat
     module = flat.module(name)
-    return _Watched(name, module, session.rollout.sources(name) if isinstance(module, Metric) else ())
+    # a metric that something is done to is told by what it sends: what its sources send is not what it reads
+    tells = isinstance(module, Metric) and name not in session.executor.interventions.blocks
+    return _Watched(name, module, session.rollout.sources(name) if tells else ())
 
 
 def _read(source: FlatSource, values: Mapping[str, Any], before: State) -> Any:

@@ -24,10 +24,11 @@ from rillnet.runtime.record import Record
 from rillnet.runtime.rundirectory import RunDirectory, fingerprint
 from rillnet.runtime.session import Session
 from rillnet.spec import DataSpec, ExperimentSpec, NetSpec, RolloutSpec, RunSpec, TypedSpec
-from rillnet.training.checking import check_placement, check_record, check_with_net
+from rillnet.training.checking import check_placement, check_reach, check_record, check_with_net
 from rillnet.training.extension_family import EXTENSIONS
 from rillnet.training.extensions import Evaluate, Extension, Log, Save
 from rillnet.training.learning_rules import RULES
+from rillnet.training.observers import OBSERVERS
 from rillnet.training.trainer import Trainer
 from rillnet.types import LearningRule
 
@@ -190,8 +191,13 @@ class Experiment:
             asks = getattr(RULES.find(rule.type), "delays", None) if rule.type in RULES else None
             for edge, delay in asks(rule.arguments, net).items() if asks is not None else ():
                 delays[edge], askers[f"rollout.delays.{edge}"] = delay, f"learning/{name}.lag"
+        spec = self.spec.rollout
+        if net.edits:  # edges that the document names may be gone
+            named = Rollout(net)
+            kept = {edge: delay for edge, delay in spec.delays.items() if named.has_edge(edge)}
+            spec = spec.model_copy(update={"delays": kept})
         try:
-            return Rollout.from_spec(net, self.spec.rollout, delays)
+            return Rollout.from_spec(net, spec, delays)
         except RequestError as error:
             faults = [replace(fault, address=askers.get(fault.address, fault.address)) for fault in error.faults]
             raise RequestError(faults) from error
@@ -208,6 +214,17 @@ class Experiment:
         if faults:
             self.spec = before
             raise self.located(RequestError(faults))
+
+    def check_net(self, net: Net, rollout: Rollout) -> list[Fault]:
+        """What is wrong with a net that was edited while it ran, as far as learning and evaluation go.
+
+        Args:
+            net: the net as it would be.
+            rollout: the delay of every edge.
+        """
+        with trusting(self.trust, self.beside):
+            faults = check_record(self.spec, net.blocks, self.trust)
+            return faults or [*check_with_net(self.spec, net), *check_reach(self.spec, net, rollout)]
 
     def open_data(self) -> Data | None:
         """Where examples come from, or None."""
@@ -237,6 +254,7 @@ class Experiment:
         extensions: list[Extension] = [Log(run.log), Evaluate(run.evaluate, run.checkpoint, run.early_stopping)]
         with trusting(self.trust, self.beside):
             extensions += [EXTENSIONS.build(spec) for spec in run.extensions]
+            extensions += [OBSERVERS.build(spec) for spec in self.spec.observe]
         return Trainer(session, [*extensions, Save(run.checkpoint.every)], run.average)
 
     @property

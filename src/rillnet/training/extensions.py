@@ -277,6 +277,7 @@ class Evaluate(Extension):
             "stopping": self.stopping.state() if self.stopping is not None else None,
             "evaluated_at": self._evaluated_at,
             "means": self._means.state(),
+            "seen": self._seen,
             "training": dict(self.training),
         }
 
@@ -284,6 +285,7 @@ class Evaluate(Extension):
         """Sets them."""
         self._evaluated_at = state["evaluated_at"]
         self._means.load(state.get("means", {}))
+        self._seen = state.get("seen", self._seen)
         self.training = dict(state.get("training", {}))
         if self.best is not None and state["best"] is not None:
             self.best.load(state["best"])

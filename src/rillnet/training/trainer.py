@@ -13,7 +13,8 @@ from torch import Tensor
 
 from rillnet.data.frames import SourceEnded
 from rillnet.errors import Fault, Interrupted, RequestError
-from rillnet.runtime.checkpoint import Checkpoint
+from rillnet.runtime.carrying import Carry
+from rillnet.runtime.checkpoint import Grouped
 from rillnet.runtime.clock import Clock
 from rillnet.runtime.executor import threads
 from rillnet.runtime.session import Session
@@ -46,6 +47,7 @@ class Trainer:
         self.average = MovingAverage(session.net.parameters_by_address(), average) if average is not None else None
         self.stop_reason: str | None = None
         self._interrupted = False
+        self.first_state = self.state()
 
     def run(
         self,
@@ -76,30 +78,44 @@ class Trainer:
         end = self._end(epochs, steps if steps is not None else frames)
         # rates run over the length in the document, so that a run done in parts is the run done in one
         session.total_steps = max(end, self._whole() or end)
-        try:
-            self._begin()
-            with watched(session, self.extensions, progress), threads(session.executor.execution.threads):
-                self._learn_until(end)
-                if session.placement is not None:
-                    session.placement.processes.settle()
-        except Interrupted:
-            raise
-        except BaseException as error:
-            self._note_failure(error)
-            raise
+        with session.control.running():
+            try:
+                self._begin()
+                with watched(session, self.extensions, progress), threads(session.executor.execution.threads):
+                    self._learn_until(end)
+                    if session.placement is not None:
+                        session.placement.processes.settle()
+            except Interrupted:
+                raise
+            except BaseException as error:
+                self._note_failure(error)
+                raise
         return self._latest()
 
     def _learn_until(self, end: int) -> None:
-        session = self.session
+        session, control = self.session, self.session.control
         with self._signals():
             while session.clock.step < end and self.stop_reason is None:
+                if control.awaits:
+                    self._heed_commands()
+                    if session.clock.step >= end or self.stop_reason is not None:
+                        break
                 before = session.clock.copy()
                 self._step(before)
-                if session.any_asks(self._interrupted):
+                if control.asked_to_end(self._interrupted):
                     self._save_interrupted()
             self._finish()
             if self._interrupted:
                 raise Interrupted(f"interrupted after step {session.clock.step}, when all was done and saved")
+
+    def _heed_commands(self) -> None:
+        """Applies the commands that wait, for as long as the run is paused."""
+        if self.session.control.between_frames(lambda: self._interrupted):
+            self._save_interrupted()
+
+    def take_step(self) -> None:
+        """Learns from one batch, and does what is due then; part of a run that is done again."""
+        self._step(self.session.clock.copy())
 
     def _step(self, before: Clock) -> None:
         session = self.session
@@ -140,8 +156,12 @@ class Trainer:
             raise RequestError(Fault("run", "must say how long: epochs, steps or frames"))
         return whole
 
-    def _whole(self) -> int | None:
+    @property
+    def length(self) -> int | None:
         """The steps of the run that the document asks for, or None where it does not say."""
+        return self._whole()
+
+    def _whole(self) -> int | None:
         spec = self.session.run_spec
         if spec.epochs is not None:
             return spec.epochs * self.session.feed.batches_per_epoch
@@ -158,6 +178,7 @@ class Trainer:
         if record is not None:
             if session.choice is not None:
                 record.keep_choice(session.choice)
+            record.keep_length(session.clock, session.total_steps, self._whole())
             record.directory.set_status("running", step=session.clock.step, epoch=session.clock.epoch)
 
     def _finish(self) -> None:
@@ -271,7 +292,18 @@ class Trainer:
         """The moving averages."""
         return {_AVERAGE: self.average.state_tensors()} if self.average is not None else {}
 
-    def load_tensors(self, saved: Checkpoint) -> None:
+    def take_parameters(self, carry: Carry) -> None:
+        """Averages the parameters that the net has after an edit.
+
+        Args:
+            carry: takes the averages so far, and those that would begin now; gives what to go on from.
+        """
+        if self.average is not None:
+            kept = self.average.state_tensors()
+            self.average = MovingAverage(self.session.net.parameters_by_address(), self.average.decay)
+            self.average.load_state(carry(kept, self.average.state_tensors()))
+
+    def load_tensors(self, saved: Grouped) -> None:
         """Sets the moving averages."""
         if self.average is not None and _AVERAGE in saved.groups:
             self.average.load_state(saved.tensors(_AVERAGE))

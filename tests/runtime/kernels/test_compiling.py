@@ -130,7 +130,8 @@ def openmp_libraries() -> set[str]:
 def test_the_threads_of_torch_are_told_from_those_of_others(tmp_path: Path) -> None:
     maps = tmp_path / "maps"
     own = str(Path(torch.__file__).parent / "lib" / "libgomp.so.1")
-    maps.write_text(f"7f00-7f01 r-xp 00000000 fe:00 1 /opt/other.libs/libgomp-e985bcbb.so.1.0.0\n7f02-7f03 r-xp 0 fe:00 2 {own}\n")
+    other = "/opt/other.libs/libgomp-e985bcbb.so.1.0.0"
+    maps.write_text(f"7f00-7f01 r-xp 0 fe:00 1 {other}\n7f02-7f03 r-xp 0 fe:00 2 {own}\n")
     assert loaded_openmp(maps) == own
 
 

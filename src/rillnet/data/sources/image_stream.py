@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from rillnet.data.examples import Examples
-from rillnet.data.held import Duration, FrameNoise, HeldImages, NoiseType, durations
+from rillnet.data.held import Duration, HeldImages, Holding, NoiseType, durations
 from rillnet.data.inner import InnerSource
 from rillnet.data.source import Source
 from rillnet.data.transforms.transform import Range, ordered
@@ -17,7 +17,7 @@ from rillnet.registry import Family
 from rillnet.spec import Phase
 
 
-class ImageStream:
+class ImageStream(Holding):
     """The examples of another source, each shown for some frames.
 
     Fields: those of the source, and `onset`, int64: frames since the example appeared; with `in_step` also `begins`,
@@ -61,7 +61,7 @@ class ImageStream:
         durations(duration, in_step)
         self._of = InnerSource(of, "of", sources, base, workers)
         self.duration, self.fading, self.in_step = duration, fading, in_step
-        self.noise = FrameNoise(noise, noise_type, ordered("clip", clip)) if noise else None
+        self.noise, self.noise_type, self.clip = noise, noise_type, ordered("clip", clip)
         self.frames, self.evaluation_frames = frames, evaluation_frames or (None if in_step else 100)
 
     def phases(self) -> tuple[Phase, ...]:
@@ -78,4 +78,4 @@ class ImageStream:
         if not isinstance(examples, Examples):
             raise RequestError(Fault("data.source.of", "must be a source whose examples can be read in any order"))
         frames = self.frames if phase == "train" else self.evaluation_frames
-        return HeldImages(examples, phase, self.duration, self.fading, frames, self.noise, self.in_step)
+        return self.hold(examples, phase, frames)

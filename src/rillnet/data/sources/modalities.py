@@ -12,6 +12,7 @@ from rillnet.data.conversion import FieldKind
 from rillnet.data.frames import Frames, PassFrames
 from rillnet.data.generated import EpochFrames
 from rillnet.data.inner import InnerSource
+from rillnet.data.live import LiveSource
 from rillnet.data.source import Source
 from rillnet.errors import Fault, RequestError
 from rillnet.random import derive
@@ -76,6 +77,35 @@ class Modalities:
                 raise RequestError(Fault(f"data.source.of.{name}", "must be a source of frames in time", hint=hint))
             parts[name] = examples
         return ModalityFrames(parts, self.frames if phase == "train" else self.evaluation_frames)
+
+    def settings(self) -> dict[str, Any]:
+        """What can be changed of the sources while they show their streams, `camera/noise`."""
+        found: dict[str, Any] = {}
+        for name, inner in self._of.items():
+            source = inner.open()
+            settings = source.settings() if isinstance(source, LiveSource) else {}
+            found |= {f"{name}/{key}": value for key, value in settings.items()}
+        return found
+
+    def _live(self, name: str) -> tuple[LiveSource, str]:
+        modality, _, key = name.partition("/")
+        source = self._of[modality].open()
+        assert isinstance(source, LiveSource)
+        return source, key
+
+    def check_setting(self, name: str, value: Any, address: str) -> None:
+        """Looks whether a setting of a source can be set to a value.
+
+        Raises:
+            RequestError: it cannot.
+        """
+        source, key = self._live(name)
+        source.check_setting(key, value, address)
+
+    def change(self, name: str, value: Any) -> None:
+        """Sets a setting of a source, from the next frame on."""
+        source, key = self._live(name)
+        source.change(key, value)
 
 
 class ModalityFrames:

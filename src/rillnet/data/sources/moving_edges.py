@@ -12,10 +12,11 @@ from torch import Tensor
 from rillnet.data.conversion import FieldKind
 from rillnet.data.generated import EpochFrames, GeneratedSource, Number, Show, bounds
 from rillnet.data.held import Duration, durations
+from rillnet.data.live import Live
 from rillnet.data.stimuli import Showing, Stimuli
 
 
-class MovingEdges(GeneratedSource):
+class MovingEdges(Live, GeneratedSource):
     """An edge or a bar that moves in one of some directions, then another one; each stream at its own time.
 
     In the middle of its time it passes the middle of the image, up to an offset that is drawn. Direction k moves
@@ -34,6 +35,8 @@ class MovingEdges(GeneratedSource):
         frames: how many frames count as an epoch.
         evaluation_frames: how many frames an evaluation looks at.
     """
+
+    live = ("width",)
 
     def __init__(
         self,

@@ -12,6 +12,7 @@ from torch import Tensor
 from rillnet.data.conversion import FieldKind
 from rillnet.data.draws import normal, uniform
 from rillnet.data.generated import EpochFrames, GeneratedSource, Number, Show, bounds
+from rillnet.data.live import Live
 from rillnet.data.ordering import generator
 from rillnet.errors import Fault, RequestError
 
@@ -19,7 +20,7 @@ Wave: TypeAlias = Literal["sine", "saw", "square", "triangle"]
 """The form of a swing, between -1 and 1."""
 
 
-class Oscillators(GeneratedSource):
+class Oscillators(Live, GeneratedSource):
     """Channels x_c(t) = a w_c(t / T_c + p_c) + noise, where w has the period 1 and lies in [-1, 1].
 
     Fields: `signal`, float32 [channels]; `phase`, float32 [channels], where in its period each channel is, in [0, 1);
@@ -40,6 +41,8 @@ class Oscillators(GeneratedSource):
         >>> [streams.frame(number, 1, seed=0)["signal"].item() for number in range(5)]
         [-1.0, -0.5, 0.0, 0.5, -1.0]
     """
+
+    live = ("amplitude", "noise")
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from rillnet.data.conversion import FieldKind
-from rillnet.data.held import Duration, HeldImages
+from rillnet.data.held import Duration, HeldImages, Holding
 from rillnet.spec import Phase
 
 NUMERALS = ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X")
@@ -23,7 +23,7 @@ _STROKES = {  # of each letter: lines from (x, y) to (x, y), in a box that is 1 
 _GAP = 0.06
 
 
-class RomanNumerals:
+class RomanNumerals(Holding):
     """The numerals I to X as images; each stream of a batch shows one for some frames, then another.
 
     Fields: `image`, float32 [1, size, size] in [0, 1]; `label`, int64, 0 for I to 9 for X; `onset`, int64,
@@ -35,6 +35,7 @@ class RomanNumerals:
         size: pixels of an edge of the image.
         frames: how many frames count as an epoch.
         evaluation_frames: how many frames an evaluation looks at.
+        noise: standard deviation of normal noise on the image, fresh in every frame; the image stays in [0, 1].
 
     Source:
         The demonstration of statestream, V. Fischer et al., NeurIPS 2018, arXiv 1806.04965.
@@ -47,8 +48,9 @@ class RomanNumerals:
         size: Annotated[int, Field(ge=8)] = 32,
         frames: Annotated[int, Field(ge=1)] = 500,
         evaluation_frames: Annotated[int, Field(ge=1)] = 100,
+        noise: Annotated[float, Field(ge=0)] = 0.0,
     ) -> None:
-        self.duration, self.fading, self.size = duration, fading, size
+        self.duration, self.fading, self.size, self.noise = duration, fading, size, noise
         self.frames, self.evaluation_frames = frames, evaluation_frames
 
     def phases(self) -> tuple[Phase, ...]:
@@ -58,7 +60,7 @@ class RomanNumerals:
     def examples(self, phase: Phase) -> HeldImages:
         """The streams of a phase."""
         frames = self.frames if phase == "train" else self.evaluation_frames
-        return HeldImages(_Numerals(self.size), phase, self.duration, self.fading, frames)
+        return self.hold(_Numerals(self.size), phase, frames)
 
 
 class _Numerals:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import torch
 
 from rillnet.model.rollout import Rollout
+from rillnet.runtime.grouping.changing import can_join
 from rillnet.runtime.grouping.finding import Found, find_groups
 from rillnet.runtime.grouping.frame import Draft, Frame, make_frame
 from rillnet.runtime.grouping.isomorphism import hooks_of, leaf_tensors
@@ -158,7 +159,7 @@ def _joined(drafts: list[Draft], plan: Plan, slots: Sequence[Slot], bundles: Bun
         turns = [pool_of[turn.result] for turn in synapses.turns]
         shares = [share.bundle.share([turn.module for turn in turns]) for share in pools.shares]
         operation = fused(synapses.operation, pools.operation, shares[0] if shares else None)
-        if operation is None:
+        if operation is None or not can_join(synapses.turns, turns):
             found.append(pools)
             continue
         gone.add(id(synapses))

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rillnet.runtime.grouping.changing import GroupChange, change_of
 from rillnet.runtime.grouping.operations import Operation
 from rillnet.runtime.grouping.reading import Join, Reading, Readings, Where
 from rillnet.runtime.grouping.stacks import Share
@@ -65,6 +66,7 @@ class GroupTurn:
         joins: what is joined before.
         readings: what its arguments are made of.
         takes: registers of single blocks' values that others read, with their rows.
+        change: what interventions do to it; None for nothing.
     """
 
     def __init__(
@@ -73,9 +75,10 @@ class GroupTurn:
         joins: Sequence[Join],
         readings: Sequence[Reading],
         takes: Sequence[tuple[int, int]],
+        change: GroupChange | None = None,
     ) -> None:
         self.draft, self.joins, self.readings = draft, tuple(joins), readings
-        self.takes = takes
+        self.takes, self.change = takes, change
         self.copies = False
         self.result, self.operation = draft.result, draft.operation
         self.frees: Sequence[int] = ()
@@ -85,6 +88,8 @@ class GroupTurn:
         """Registers that must be there before it."""
         made = {join.result for join in self.joins}
         joined = [register for join in self.joins for register in join.reads]
+        if self.change is not None:
+            joined += [register for register, _ in self.change.drawn]
         return [*joined, *(reading.rows for reading in self.readings if reading.rows not in made)]
 
     @property
@@ -113,7 +118,12 @@ class GroupTurn:
                 read, index = [values[reading.rows]], reading.index
             else:
                 read, index = [reading.gathered(values) for reading in self.readings], None
-            sent = self.operation(read, index, self._room(read[0], values))
+            if self.change is not None:
+                read, index = self.change.before(read, index)
+            room = self._room(read[0], values)
+            sent = self.operation(read, index, room)
+            if self.change is not None:
+                sent = self.change.after(sent, values, in_place=room is not None)
         except Exception as error:
             first, last = self.draft.turns[0].path, self.draft.turns[-1].path
             error.add_note(f"in the group of {len(self.draft.turns)} blocks from {first} to {last}")
@@ -237,7 +247,7 @@ def make_frame(plan: Plan, drafts: Sequence[Draft], slots: Sequence[Slot], chain
         lazy = {}
     counts = {draft.result: len(draft.turns) for draft in drafts}
     counts |= {register: len(layout.columns[column].names) for register, column, _ in past}
-    steps = _steps(nodes, where, singly, Readings(size, counts, device))
+    steps = _steps(nodes, where, singly, Readings(size, counts, device), device)
     size += sum(len(step.joins) for step in steps if isinstance(step, GroupTurn))
     rooms, size = _give_room([step for step in steps if isinstance(step, GroupTurn)], past, size)
     of_past = {register for register, _, _ in past}
@@ -345,17 +355,21 @@ def _needed_singly(plan: Plan, nodes: Iterable[Turn | Draft], where: Mapping[int
 
 
 def _steps(
-    nodes: Iterable[Turn | Draft], where: Mapping[int, tuple[int, int]], singly: set[int], readings: Readings
+    nodes: Iterable[Turn | Draft],
+    where: Mapping[int, tuple[int, int]],
+    singly: set[int],
+    readings: Readings,
+    device: Any,
 ) -> list[Turn | GroupTurn]:
     steps: list[Turn | GroupTurn] = []
     for node in nodes:
         if isinstance(node, Turn):
-            steps.append(node)
+            steps += node.unfolded()
             continue
         read_GS = [[where.get(register, (register, None)) for register in reads] for reads in node.reads]
         joins, made = readings.make(read_GS, gathers=node.operation.gathers)
         takes = [(turn.result, row) for row, turn in enumerate(node.turns) if turn.result in singly]
-        steps.append(GroupTurn(node, joins, made, takes))
+        steps.append(GroupTurn(node, joins, made, takes, change_of(node.turns, node.through, device)))
     return steps
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rillnet.runtime.interventions.changes import Changes
 from rillnet.runtime.placement.boxes import numel
 from rillnet.runtime.placement.exchange import Exchange
 from rillnet.runtime.placement.heartbeat import Heartbeat
@@ -74,10 +75,18 @@ class Executing(PlacedProgram):
         outputs: what is wanted.
         phase: train, val or test.
         heartbeat: told of every exchange.
+        interventions: what is done to blocks from outside.
     """
 
-    def __init__(self, placed: PlacedNet, outputs: Sequence[str] | None, phase: str, heartbeat: Heartbeat) -> None:
-        super().__init__(placed, outputs, phase)
+    def __init__(
+        self,
+        placed: PlacedNet,
+        outputs: Sequence[str] | None,
+        phase: str,
+        heartbeat: Heartbeat,
+        interventions: Changes | None = None,
+    ) -> None:
+        super().__init__(placed, outputs, phase, interventions)
         self.heartbeat = heartbeat
         self.report = {name: f"eager: {assigned.kind}" for name, assigned in placed.plan.blocks.items()}
 

@@ -17,6 +17,7 @@ from rillnet.model.frontends import yaml
 from rillnet.model.net import Net
 from rillnet.model.rollout import Rollout
 from rillnet.runtime.checkpoint import Checkpoint
+from rillnet.runtime.interventions.changes import Changes
 from rillnet.runtime.placement.executing import Executing, note_sums
 from rillnet.runtime.placement.gathering import Holding, gather, holdings_of
 from rillnet.runtime.placement.heartbeat import FOLDER, Heartbeat, remove_beats
@@ -118,9 +119,9 @@ class Placement:
 
     # --- running ------------------------------------------------------------------------------
 
-    def program(self, outputs: Sequence[str], phase: str) -> Executing:
+    def program(self, outputs: Sequence[str], phase: str, interventions: Changes | None = None) -> Executing:
         """The frame function of this process."""
-        return Executing(self.placed, outputs, phase, self.heartbeat)
+        return Executing(self.placed, outputs, phase, self.heartbeat, interventions)
 
     def sharing(self, parameters: Mapping[str, nn.Parameter]) -> Sharing:
         """What a rule that changes these parameters needs of the other processes."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -14,9 +14,14 @@ from torch import Tensor, nn
 from rillnet.model.assembly import call_tied
 from rillnet.model.flat import FlatSource, part
 from rillnet.model.net import Net, Outputs
+from rillnet.runtime.interventions.changes import BlockChange, Changes
+from rillnet.runtime.interventions.intervening import silenced
+from rillnet.runtime.observers.taps import Taps
 from rillnet.runtime.placement.boxes import Box, cut, numel, sizes, whole
+from rillnet.runtime.placement.changing import LocalChange, local_change
 from rillnet.runtime.placement.computing import local_of
 from rillnet.runtime.placement.exchange import Anchored, Exchange
+from rillnet.runtime.placement.joining import group_of
 from rillnet.runtime.placement.local import Local
 from rillnet.runtime.placement.plan import PlacementPlan
 from rillnet.runtime.placement.transfers import Transfers
@@ -45,7 +50,7 @@ class ProcessGroups:
         chosen = tuple(sorted(set(ranks)))
         if chosen not in self._made:
             everyone = len(chosen) == self.processes and not self.apart
-            self._made[chosen] = dist.group.WORLD if everyone else dist.new_group(list(chosen))
+            self._made[chosen] = dist.group.WORLD if everyone else group_of(chosen)
         return self._made[chosen]
 
 
@@ -114,6 +119,8 @@ class _Step:
         draws: when it draws random numbers.
         copies: whether it changes what it reads.
         nothing: what it sends where the part is empty, without being computed.
+        silent: which of the things it reads are zeros.
+        change: what interventions do to what it sends.
     """
 
     name: str
@@ -124,6 +131,8 @@ class _Step:
     draws: int
     copies: bool
     nothing: Any
+    silent: tuple[int, ...] = ()
+    change: LocalChange | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +152,17 @@ class PlacedProgram:
         placed: the net.
         outputs: what is wanted.
         phase: train, val or test; None is the net's phase when it is called.
+        interventions: what is done to blocks from outside, the same in all processes.
     """
 
-    def __init__(self, placed: PlacedNet, outputs: Sequence[str] | None = None, phase: str | None = None) -> None:
+    def __init__(
+        self,
+        placed: PlacedNet,
+        outputs: Sequence[str] | None = None,
+        phase: str | None = None,
+        interventions: Changes | None = None,
+    ) -> None:
+        self._interventions = interventions
         self.placed, self.plan, self.rank, self.phase = placed, placed.plan, placed.rank, phase
         flat = self.plan.flat
         self._is_alone = len(self.plan.ranks) == 1
@@ -155,6 +172,7 @@ class PlacedProgram:
         every = {*flat.inputs, *flat.blocks}
         names = every if outputs is None else needed_by((s.block for s in read), self.plan.rollout, every)
         self.slots = slots_of(self.plan.rollout, names, read)
+        self.taps: Taps | None = None
         self._prepared = functools.lru_cache(maxsize=32)(self._prepare)
         self._exchanges: dict[tuple[str, int, int], tuple[Exchange, Any]] = {}
         self._moves: dict[Any, int] = {}
@@ -195,10 +213,13 @@ class PlacedProgram:
         """
         batch = next((tensor.shape[0] for tensor in inputs.values() if tensor.dim()), 1)
         state = self.initial_state(batch) if state is None else state
-        prepared = self._prepared(self.phase or self.net.phase, tuple(inputs), batch)
+        changed = 0 if self._interventions is None else self._interventions.key
+        prepared = self._prepared(self.phase or self.net.phase, tuple(inputs), batch, changed)
         frame = _Frame(self, inputs, state, batch, frame_seed, alone=self._is_alone)
         for step in prepared.steps:
             frame.compute(step)
+        if self.taps is not None:
+            self.taps.keep_parts(frame.values)
         outputs = Outputs()
         for name, reads in prepared.outputs:
             outputs[name] = frame.whole(reads)
@@ -206,8 +227,10 @@ class PlacedProgram:
 
     # --- preparing ----------------------------------------------------------------------------
 
-    def _prepare(self, phase: str, given: tuple[str, ...], batch: int) -> _Prepared:
+    def _prepare(self, phase: str, given: tuple[str, ...], batch: int, changed: int) -> _Prepared:
         rollout, flat = self.plan.rollout, self.plan.flat
+        if self._interventions is not None:
+            given = tuple(name for name in given if name not in self._interventions.drawn)
         available = available_in(flat, phase, given)
         wanted = [source.block for sources in self._wanted.values() for source in sources]
         read = [*wanted, *(slot.source.block for slot in self.slots)]
@@ -224,15 +247,17 @@ class PlacedProgram:
     def _step(self, name: str, there: set[str], batch: int) -> _Step:
         plan, local = self.plan, self.placed.locals[name]
         module, box = plan.flat.module(name), plan.work(name, self.rank, batch)
-        reads = tuple(
-            self._on_edge(name, port, source, batch)
-            for port, source in enumerate(plan.rollout.sources(name))
-            if source.block in there
-        )
+        sources = [(port, source) for port, source in enumerate(plan.rollout.sources(name)) if source.block in there]
+        reads = tuple(self._on_edge(name, port, source, batch) for port, source in sources)
         block = plan.flat.blocks[name]
         skips = local is not None and box is not None and not local.needs_all and not numel(box)
         nothing = self._nothing(FlatSource(name), batch) if skips else None
-        return _Step(name, reads, local, box, block.ties, draws_of(module), works_in_place(module), nothing)
+        step = _Step(name, reads, local, box, block.ties, draws_of(module), works_in_place(module), nothing)
+        change: BlockChange | None = None if self._interventions is None else self._interventions.blocks.get(name)
+        if change is None:
+            return step
+        silent = tuple(position for position, (port, _) in enumerate(sources) if port in change.silent)
+        return replace(step, silent=silent, change=local_change(plan, name, self.rank, batch, change))
 
     def _nothing(self, source: FlatSource, batch: int) -> Any:
         """What a block sends where its part is empty."""
@@ -305,7 +330,7 @@ class _Frame:
         alone: bool,
     ) -> None:
         self.program, self.plan, self.state, self.batch, self.seeds = program, program.plan, state, batch, seeds
-        self.values: dict[str, Any] = dict(inputs)
+        self.inputs, self.values = inputs, dict[str, Any](inputs)
         for name in inputs:
             if name in self.plan.flat.blocks:
                 self.values[name] = self._own_part(FlatSource(name), inputs[name])
@@ -337,6 +362,8 @@ class _Frame:
             seed_generators(self.seeds(step.name))
         if step.copies:
             read = [value.clone() if isinstance(value, Tensor) else value for value in read]
+        for position in step.silent:
+            read[position] = silenced(read[position])
         try:
             if step.ties:
                 self.values[step.name] = call_tied(self.program.net, module, step.ties, read)
@@ -346,6 +373,8 @@ class _Frame:
             shapes = ", ".join(str(list(getattr(value, "shape", ["?"]))) for value in read)
             error.add_note(f"in net/{step.name} of process {self.program.rank}, which read {shapes or 'nothing'}")
             raise
+        if step.change is not None:
+            self.values[step.name] = step.change(self.values[step.name], self.inputs)
 
     def _get(self, item: Any) -> Any:
         return tuple(self._get(inner) for inner in item) if isinstance(item, tuple) else self._moved(item)

@@ -184,6 +184,24 @@ class ChangingRule:
         self._held = value
         self._in_force = self.lr if value is None else value
 
+    def held_rates(self) -> dict[str, float | None]:
+        """What rates are held at, by part of the net; None for those that follow their curves."""
+        return {"*": self._held} if self.optimizer is None else self.optimizer.held_rates()
+
+    def numbers(self) -> dict[str, float]:
+        """The optimisers' numbers that can be changed."""
+        return {} if self.optimizer is None else self.optimizer.numbers()
+
+    def check_number(self, name: str, value: Any, address: str) -> None:
+        """Looks whether a number can be set to a value; raises if the optimiser does not take it."""
+        assert self.optimizer is not None
+        self.optimizer.check_number(name, value, address)
+
+    def set_number(self, name: str, value: float) -> None:
+        """Sets a number, from the next step on."""
+        assert self.optimizer is not None
+        self.optimizer.set_number(name, value)
+
     def state_tensors(self) -> dict[str, Tensor]:
         """What it remembers, the changes gathered so far and the optimisers' state."""
         self._guard.look()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal
 
 import torch
@@ -89,6 +89,11 @@ class ForwardForward(ChangingRule):
         for connection in self.connections:
             connection.attach(rollout)
 
+    def cut(self, ports: Collection[tuple[str, int]]) -> None:
+        """Has layers at ports that see zeros count as if nothing was sent to them."""
+        for connection in self.connections:
+            connection.cut(ports)
+
     @property
     def reads(self) -> tuple[str, ...]:  # type: ignore[override]
         """What its layers read and send."""
@@ -101,7 +106,7 @@ class ForwardForward(ChangingRule):
             post = outputs[one.post].detach()
             weighed, loss = self._weighed(post)
             self._losses[f"{one.path}_loss"] = loss
-            found[one.address] = one.correlate(weighed, outputs[one.pre])
+            found[one.address] = one.correlate(weighed, one.read(outputs))
             bias = one.address.removesuffix("weight") + "bias"
             if bias in self.parameters:
                 found[bias] = one.samples(weighed).mean(0)

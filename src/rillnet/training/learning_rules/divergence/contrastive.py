@@ -239,6 +239,22 @@ class ContrastiveDivergence:
         """Holds the rate at a value, whatever its curve says; None gives it back."""
         self.optimizer.hold_rate(value, part)
 
+    def held_rates(self) -> dict[str, float | None]:
+        """What rates are held at, by part of the net; None for those that follow their curves."""
+        return self.optimizer.held_rates()
+
+    def numbers(self) -> dict[str, float]:
+        """The optimizer's numbers that can be changed."""
+        return self.optimizer.numbers()
+
+    def check_number(self, name: str, value: Any, address: str) -> None:
+        """Looks whether a number can be set to a value; raises if the optimizer does not take it."""
+        self.optimizer.check_number(name, value, address)
+
+    def set_number(self, name: str, value: float) -> None:
+        """Sets a number, from the next step on."""
+        self.optimizer.set_number(name, value)
+
     def state_tensors(self) -> dict[str, Tensor]:
         """The chains, and the optimizer's state."""
         self._guard.look()

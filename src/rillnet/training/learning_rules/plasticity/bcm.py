@@ -85,4 +85,4 @@ class BCM(LocalRule):
             theta_O = torch.full_like(samples_SO[0], self.threshold)
         self.memory[key] = theta_O + (samples_SO.square().mean(0) - theta_O) / self.tau
         shaped = connection.unsample(samples_SO * (samples_SO - theta_O), post)
-        return connection.correlate(shaped, outputs[connection.pre]) - self.decay * connection.weight
+        return connection.correlate(shaped, connection.read(outputs)) - self.decay * connection.weight

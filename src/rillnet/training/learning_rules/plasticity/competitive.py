@@ -87,7 +87,7 @@ class Competitive(LocalRule):
 
     def change(self, connection: Connection, outputs: Mapping[str, Any], context: LearningContext) -> Tensor:
         """Moves the winner of each sample, and its neighbours."""
-        pre, rows = outputs[connection.pre], connection.rows
+        pre, rows = connection.read(outputs), connection.rows
         answers = connection.respond(pre)
         nearest_S = (connection.samples(answers) - rows.square().sum(1) / 2).argmax(1)
         share_SO = functional.one_hot(nearest_S, len(rows)).to(rows.dtype)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -54,6 +55,7 @@ class Connection:
         flat = flatten(net)
         self._port = _port_of(flat, self.path, self.name, rule)
         self._net, self._told = net, pre
+        self._is_cut = False
         self.post = self.path if post is None else post
         self.pre = pre or _name(flat.blocks[self.path].sources[self._port])
 
@@ -61,6 +63,23 @@ class Connection:
         """Takes from a rollout how late the block reads."""
         if self._told is None:
             self.pre = _name(rollout.sources(self.path)[self._port])
+
+    def cut(self, ports: Collection[tuple[str, int]]) -> None:
+        """Takes at which ports blocks see zeros, whatever is sent to them.
+
+        Args:
+            ports: each a block, and which of the things that it reads.
+        """
+        self._is_cut = (self.path, self._port) in ports
+
+    def read(self, outputs: Mapping[str, Any]) -> Tensor:
+        """What counts as read in a frame.
+
+        Args:
+            outputs: what the blocks sent.
+        """
+        found: Tensor = outputs[self.pre]
+        return torch.zeros_like(found) if self._is_cut else found
 
     @property
     def module(self) -> nn.Module:

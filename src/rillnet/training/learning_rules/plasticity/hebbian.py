@@ -84,5 +84,5 @@ class Hebbian(LocalRule):
         post = outputs[connection.post]
         if self.looks_back:
             post = post - outputs[before(connection.post)]
-        change = connection.correlate(post, outputs[connection.pre])
+        change = connection.correlate(post, connection.read(outputs))
         return change.neg_() if self.mode.endswith("anti") else change

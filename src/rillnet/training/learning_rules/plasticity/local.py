@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from torch import Tensor
@@ -74,6 +74,15 @@ class LocalRule(ChangingRule):
         """Takes from a rollout how late each block reads."""
         for connection in self.connections:
             connection.attach(rollout)
+
+    def cut(self, ports: Collection[tuple[str, int]]) -> None:
+        """Has connections at ports that see zeros count as if nothing was sent.
+
+        Args:
+            ports: each a block, and which of the things that it reads.
+        """
+        for connection in self.connections:
+            connection.cut(ports)
 
     @property
     def reads(self) -> tuple[str, ...]:  # type: ignore[override]

@@ -35,7 +35,7 @@ class Oja(LocalRule):
         """The correlation without what would lengthen the row."""
         post = outputs[connection.post]
         power_O = connection.samples(post).square().mean(0)
-        return connection.correlate(post, outputs[connection.pre]) - connection.spread(power_O) * connection.weight
+        return connection.correlate(post, connection.read(outputs)) - connection.spread(power_O) * connection.weight
 
 
 class Sanger(LocalRule):
@@ -55,4 +55,4 @@ class Sanger(LocalRule):
         samples_SO = connection.samples(post)
         power_OO = torch.tril(samples_SO.t() @ samples_SO) / samples_SO.shape[0]
         explained = (power_OO @ connection.rows).reshape(connection.weight.shape)
-        return connection.correlate(post, outputs[connection.pre]) - explained
+        return connection.correlate(post, connection.read(outputs)) - explained

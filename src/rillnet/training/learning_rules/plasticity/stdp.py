@@ -84,7 +84,7 @@ class STDP(LocalRule):
 
     def change(self, connection: Connection, outputs: Mapping[str, Any], context: LearningContext) -> Tensor:
         """What the spikes of this frame do with the traces of those before, which they are then added to."""
-        pre, post = outputs[connection.pre].detach(), outputs[connection.post].detach()
+        pre, post = connection.read(outputs).detach(), outputs[connection.post].detach()
         dtype, begins = connection.weight.dtype, outputs.get(BEGINS)
         pre, post = pre.to(dtype), post.to(dtype)
         trace_pre = self._trace(f"{connection.address}#pre", pre, begins)

@@ -44,7 +44,14 @@ def check(team: Team, name: str, world: int, **more: Any) -> None:
 
 @pytest.mark.parametrize(
     ("world", "name"),
-    [(world, name) for world in (2, 3, 4) for number, name in enumerate(NAMES) if number % 3 + 2 == world],
+    [
+        pytest.param(
+            world, name, marks=[pytest.mark.slow] if world == 4 else []
+        )  # twice the processes of a small machine
+        for world in (2, 3, 4)
+        for number, name in enumerate(NAMES)
+        if number % 3 + 2 == world
+    ],
 )
 def test_trained_as_by_one_process(team: Team, world: int, name: str) -> None:
     check(team, name, world, batches=(8, world - 1) if "Norm1d" not in name else (8, 3))

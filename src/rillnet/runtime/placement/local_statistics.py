@@ -55,6 +55,8 @@ class LocalBatchNorm(Local):
         if not module.training and module.running_mean is not None:
             parameters = (module.running_mean, module.running_var, module.weight, module.bias)
             return functional.batch_norm(x, *parameters, False, 0.0, module.eps), token
+        if len(self.members) == 1:  # all that these channels send is here
+            return module(x), token
         total = batch * math.prod(self.rule.sends[1:])
         if total == 1 and module.training:
             shape = [batch, *self.rule.sends]
@@ -81,11 +83,10 @@ class LocalBatchNorm(Local):
             batch: examples in the whole batch.
         """
         shares = self._shares(batch, x)
-        over = [0, *range(2, x.dim())]
         both = x.new_zeros(len(self.members), 2, x.shape[1])
         if x.numel():
-            variance, mean = torch.var_mean(x, over, correction=0)
-            both[self.place] = torch.stack([mean, variance])
+            # torch's kernel of batch normalisation, which takes a third of the time of var_mean
+            both[self.place] = torch.stack(torch.batch_norm_update_stats(x, None, None, 1.0))
         dist.all_reduce(both, group=self.group)
         means, variances = both[:, 0], both[:, 1]
         mean = (shares * means).sum(0)

@@ -214,18 +214,20 @@ class Executor:
         if key not in self._programs and self.placement is not None:
             self._programs[key] = self.placement.program(outputs, phase, self.interventions)
         if key not in self._programs:
-            compiled = "on" if self.compiles else "off"
-            group = self.execution.group or "auto"
-            self._programs[key] = Program(
-                self.net,
-                self.rollout,
-                outputs=outputs,
-                phase=phase,
-                compile=compiled,
-                group=group,
-                interventions=self.interventions,
-            )
+            self._programs[key] = self._made(phase, outputs)
         return self._programs[key]
+
+    def _made(self, phase: Phase, outputs: Sequence[str], also: Mapping[str, FlatSource] | None = None) -> Program:
+        return Program(
+            self.net,
+            self.rollout,
+            outputs=outputs,
+            phase=phase,
+            compile="on" if self.compiles else "off",
+            group=self.execution.group or "auto",
+            also=also,
+            interventions=self.interventions,
+        )
 
     @functools.cached_property
     def _training(self) -> Program | Executing:
@@ -248,19 +250,9 @@ class Executor:
         if self.placement is not None:
             rule = f"reads {next(iter(also))}, which is not there where a net is placed in several processes"
             raise RequestError(Fault("learning", rule))
-        compiled, group = "on" if self.compiles else "off", self.execution.group or "auto"
         for source in parts.values():
             flat.sent_by(source.block)
-        return Program(
-            self.net,
-            self.rollout,
-            outputs=wanted,
-            phase="train",
-            compile=compiled,
-            group=group,
-            also=also,
-            interventions=self.interventions,
-        )
+        return self._made("train", wanted, also)
 
     @functools.cached_property
     def _windowed(self) -> WindowProgram:

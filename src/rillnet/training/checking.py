@@ -12,7 +12,7 @@ from rillnet.model.flat import flatten
 from rillnet.model.net import Net
 from rillnet.model.parameters import has_parameters
 from rillnet.model.rollout import Rollout
-from rillnet.registry import UNTRUSTED
+from rillnet.registry import UNTRUSTED, Family
 from rillnet.runtime.placement.joining import joined_count
 from rillnet.runtime.placement.placed import plan_of, processes_of
 from rillnet.runtime.plan import available_in
@@ -163,27 +163,27 @@ def _check_run(run: RunSpec, trust: bool) -> list[Fault]:
 
 
 def _check_extension(spec: TypedSpec, address: str, trust: bool) -> list[Fault]:
-    if ":" in spec.type and not trust:
-        return [Fault(f"{address}.type", UNTRUSTED, spec.type)]
-    faults = EXTENSIONS.check(spec, address)
-    if faults:
-        return faults
-    member: Any = EXTENSIONS.find(spec.type)
-    if not isinstance(member, type) or not issubclass(member, Extension):
-        return [Fault(f"{address}.type", _EXTENSION_RULE, spec.type)]
-    return []
+    return _check_member(EXTENSIONS, Extension, _EXTENSION_RULE, spec, address, trust)
 
 
 def _check_observer(spec: TypedSpec, address: str, trust: bool) -> list[Fault]:
+    faults = _check_member(OBSERVERS, Observer, _OBSERVER_RULE, spec, address, trust)
+    return faults or check_trigger(spec.arguments.get("every", "1 epoch"), f"{address}.every")
+
+
+def _check_member(
+    family: Family[Any], base: type, rule: str, spec: TypedSpec, address: str, trust: bool
+) -> list[Fault]:
+    """What is wrong with a record of a family whose members, own ones too, have a base."""
     if ":" in spec.type and not trust:
         return [Fault(f"{address}.type", UNTRUSTED, spec.type)]
-    faults = OBSERVERS.check(spec, address)
+    faults = family.check(spec, address)
     if faults:
         return faults
-    member: Any = OBSERVERS.find(spec.type)
-    if not isinstance(member, type) or not issubclass(member, Observer):
-        return [Fault(f"{address}.type", _OBSERVER_RULE, spec.type)]
-    return check_trigger(spec.arguments.get("every", "1 epoch"), f"{address}.every")
+    member: Any = family.find(spec.type)
+    if not isinstance(member, type) or not issubclass(member, base):
+        return [Fault(f"{address}.type", rule, spec.type)]
+    return []
 
 
 def _check_rule(spec: TypedSpec, address: str, blocks: Mapping[str, Any], trust: bool) -> list[Fault]:

@@ -68,15 +68,11 @@ def show(
     beside, edits = None, []
     if where and not isinstance(found, RunDirectory):
         raise RequestError("--where: is asked of a run, which alone has processes")
-    if isinstance(found, RunDirectory) and where:
-        return show_where(terminal, found)
     if isinstance(found, RunDirectory):
+        if where or not (overrides or resolved or svg is not None or rollout or placement):
+            return _show_run(terminal, found, where)
         if overrides:
             raise RequestError("--set: changes a document, and a run goes on as it began")
-        if not resolved and svg is None and not rollout and not placement:
-            told = describe_fully(found)
-            print_run(terminal, told)
-            return told
         beside, edits = Path(found.origin) if found.origin else None, edits_of(found)
         found = yaml.read(found.path / DOCUMENT)
     for note in found.notes:
@@ -93,6 +89,14 @@ def show(
         own = None if _is_net(found) else lambda: _own_rollout(found, net, trust, beside)
         return show_tableaus(terminal, net, rollout, frames, svg, own)
     return _show_net(terminal, net, depth, svg)
+
+
+def _show_run(terminal: Terminal, run: RunDirectory, where: bool) -> dict[str, Any]:
+    if where:
+        return show_where(terminal, run)
+    told = describe_fully(run)
+    print_run(terminal, told)
+    return told
 
 
 def _show_resolved(terminal: Terminal, document: Document, edited: Net | None = None) -> dict[str, Any]:

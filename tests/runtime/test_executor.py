@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 import rillnet as rn
-from rillnet.errors import RequestError
 from rillnet.model.rollout import Rollout
-from rillnet.runtime.executor import Context, Executor, find_device, lay_out, threads
+from rillnet.runtime.evaluator import lay_out, threads
+from rillnet.runtime.executor import Context, Executor
 from rillnet.spec import ExecutionSpec
 from rillnet.training.learning_rules import Backprop
 from rillnet.types import LearningContext
@@ -197,20 +197,6 @@ def test_precision(precision: str, sent: torch.dtype) -> None:
     assert {parameter.dtype for parameter in net.parameters()} == {wanted}
 
 
-def test_channels_last_lays_out_parameters_and_images() -> None:
-    execution = PLAIN.model_copy(update={"memory_format": "channels_last"})
-    net = seeded(rn.Net("c", inputs={"image": (3, 6, 6)}).add("conv", rn.Conv2d(out_channels=4, kernel_size=3)))
-    ours = executor(net, execution, rules={})
-    assert ours.place({"image": torch.randn(2, 3, 6, 6)})["image"].is_contiguous(memory_format=torch.channels_last)
-    assert net["conv"].weight.is_contiguous(memory_format=torch.channels_last)
-    placed = ours.place({"image": torch.randn(2, 3, 6, 6)})
-    assert ours.place(placed)["image"] is placed["image"]
-
-
-def test_fields_that_are_no_inputs_are_left_behind() -> None:
-    assert executor(seeded(image_net())).place({**images(2), "position": torch.arange(2)}).keys() == {"image", "label"}
-
-
 def test_threads_are_put_back() -> None:
     before = torch.get_num_threads()
     seen = []
@@ -226,12 +212,3 @@ def test_threads_are_put_back() -> None:
     with pytest.raises(ZeroDivisionError), threads(before + 1):
         _ = 1 / 0
     assert torch.get_num_threads() == before
-
-
-def test_devices() -> None:
-    assert find_device("cpu") == torch.device("cpu")
-    assert find_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
-    with pytest.raises(RequestError) as error:
-        find_device("abacus")
-    assert str(error.value).startswith("run.device: is not available here: ")
-    assert str(error.value).endswith("(got 'abacus')")

@@ -24,7 +24,8 @@ import torch
 from torch import Tensor, nn
 
 from rillnet.model.net import Net
-from rillnet.runtime.executor import Context, Executor, threads
+from rillnet.runtime.evaluator import threads
+from rillnet.runtime.executor import Context, Executor
 from rillnet.spec import ExecutionSpec
 
 Make = Callable[[ExecutionSpec], Executor]

@@ -1,4 +1,4 @@
-"""Executor: a net on its device, run frame by frame, in training and in evaluation.
+"""Executor: a net on its device, run frame by frame, and the rules that learn from its frames.
 
 It is all that a training step costs: one frame of the program, then each learning rule in turn. It
 never waits for the device; whoever wants numbers reads them from what it returns.
@@ -6,13 +6,11 @@ never waits for the device; whoever wants numbers reads them from what it return
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,7 +20,7 @@ from rillnet.model.flat import FlatSource
 from rillnet.model.layers.metrics import Metric
 from rillnet.model.net import Net, Outputs
 from rillnet.model.rollout import Rollout
-from rillnet.random import derive
+from rillnet.runtime.evaluator import Evaluator, streams_of, threads
 from rillnet.runtime.hoisting import WindowProgram
 from rillnet.runtime.holding import Held
 from rillnet.runtime.interventions.interventions import Interventions
@@ -36,7 +34,7 @@ from rillnet.runtime.plan import slots_of
 from rillnet.runtime.program import Program
 from rillnet.runtime.state import State, detach_state, expanded
 from rillnet.runtime.windows import Window
-from rillnet.spec import ExecutionSpec, Phase
+from rillnet.spec import ExecutionSpec
 from rillnet.types import (
     BEGINS,
     AttachedRule,
@@ -51,10 +49,7 @@ from rillnet.types import (
 logger = logging.getLogger("rillnet")
 
 _WINDOW = "window/"
-_BEGINS = BEGINS
 _READ = re.compile(r"(?P<block>[^\[@]+)(?P<places>(\[\d+\])*)(@-(?P<delay>\d+))?")
-
-_AUTOCAST: dict[str, torch.dtype] = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,31 +63,7 @@ class Context:
     precision: str = "fp32"
 
 
-def find_device(name: str) -> torch.device:
-    """The device of that name; `auto` takes a CUDA device where there is one.
-
-    Raises:
-        RequestError: there is no such device here.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device).item()
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise RequestError(Fault("run.device", f"is not available here: {reason}", name)) from error
-    return device
-
-
-def lay_out(net: Net, execution: ExecutionSpec) -> Net:
-    """Puts a net's parameters into the memory format; before optimisers see them, as their kernels go by strides."""
-    if execution.memory_format == "channels_last":
-        net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return net
-
-
-class Executor:
+class Executor(Evaluator):
     """Runs frames of a net and lets its rules learn from them.
 
     Args:
@@ -121,19 +92,21 @@ class Executor:
         placement: Placement | None = None,
         interventions: Interventions | None = None,
     ) -> None:
-        self.net, self.rollout, self.rules = net, rollout, dict(rules)
-        self.execution, self.precision, self.seed, self.reset = execution, precision, seed, reset
-        self.device = next((p.device for p in net.parameters()), net.device)
-        self.placement = placement
-        if interventions is None:
-            kind = next((p.dtype for p in net.parameters() if p.is_floating_point()), torch.get_default_dtype())
-            interventions = Interventions(rollout.flat, dtype=kind, device=self.device, seed=seed)
-        self.interventions = interventions.moved_to(rollout.flat)
+        super().__init__(
+            net,
+            rollout,
+            execution=execution,
+            precision=precision,
+            seed=seed,
+            reset=reset,
+            placement=placement,
+            interventions=interventions,
+        )
+        self.rules = dict(rules)
         self._cut = 0
         self.state: State | None = None
         self.streams: int | None = None
         self.taps: Taps | None = None
-        self._programs: dict[tuple[str, tuple[str, ...]], Program | Executing] = {}
         for rule in self.rules.values():
             if isinstance(rule, AttachedRule):
                 rule.attach(rollout)
@@ -195,7 +168,7 @@ class Executor:
         """Has programs made anew, as blocks or what is done to them have changed; the state stays."""
         if self.state is not None:
             self.state = expanded(self.state)
-        self._programs.clear()
+        super().forget_programs()
         for made in ("_training", "_windowed", "_masked", "_look"):
             self.__dict__.pop(made, None)
 
@@ -206,28 +179,7 @@ class Executor:
         The compiler may make another function of a frame the second time, one that keeps other tensors for gradients.
         """
         is_low = self.window is not None and self.window.memory == "low"
-        return bool(self.execution.compile) and not is_low
-
-    def program(self, phase: Phase, outputs: Sequence[str]) -> Program | Executing:
-        """The frame function that computes these outputs in a phase; made once."""
-        key = (phase, tuple(outputs))
-        if key not in self._programs and self.placement is not None:
-            self._programs[key] = self.placement.program(outputs, phase, self.interventions)
-        if key not in self._programs:
-            self._programs[key] = self._made(phase, outputs)
-        return self._programs[key]
-
-    def _made(self, phase: Phase, outputs: Sequence[str], also: Mapping[str, FlatSource] | None = None) -> Program:
-        return Program(
-            self.net,
-            self.rollout,
-            outputs=outputs,
-            phase=phase,
-            compile="on" if self.compiles else "off",
-            group=self.execution.group or "auto",
-            also=also,
-            interventions=self.interventions,
-        )
+        return super().compiles and not is_low
 
     @functools.cached_property
     def _training(self) -> Program | Executing:
@@ -313,8 +265,8 @@ class Executor:
             }
             if self._adds_up and self.window is not None:
                 outputs.update(counted_frames(frames, self._masked))
-            if _BEGINS in placed:
-                outputs[_BEGINS] = placed[_BEGINS]
+            if BEGINS in placed:
+                outputs[BEGINS] = placed[BEGINS]
             for number, gathering in enumerate(self._gathering, start=1):
                 later = self._gathering[number:]
                 gathering.gather(outputs, context, keep_graph=any(getattr(one, "uses_graph", True) for one in later))
@@ -346,7 +298,7 @@ class Executor:
         self._seed_frame(step)
         with self._autocast(), torch.set_grad_enabled(self._needs_graph and torch.is_grad_enabled()):
             state = self._begun(self._training, placed, state)
-            inputs = {name: tensor for name, tensor in placed.items() if name != _BEGINS}
+            inputs = {name: tensor for name, tensor in placed.items() if name != BEGINS}
             if self.taps is not None:
                 self.taps.enter(self._training, Frame(inputs, state, step))
             entered = self.interventions.entered(inputs, "train", step)
@@ -356,14 +308,14 @@ class Executor:
         self, frames: Sequence[tuple[Mapping[str, Tensor], int]], state: State
     ) -> tuple[Sequence[Outputs], State]:
         """Training frames in a row, with all that can be computed for all of them at once computed so."""
-        if len({_streams(placed) for placed, _ in frames}) > 1:  # one holds the short last batch of an epoch
+        if len({streams_of(placed) for placed, _ in frames}) > 1:  # one holds the short last batch of an epoch
             sent = []
             for placed, step in frames:
                 outputs, state = self._frame(placed, state, step)
                 sent.append(outputs)
             return sent, state
-        begins = [placed.get(_BEGINS) for placed, _ in frames]
-        inputs = [{name: tensor for name, tensor in placed.items() if name != _BEGINS} for placed, _ in frames]
+        begins = [placed.get(BEGINS) for placed, _ in frames]
+        inputs = [{name: tensor for name, tensor in placed.items() if name != BEGINS} for placed, _ in frames]
         self._seed_frame(frames[0][1])
         if self.taps is not None:
             self.taps.enter_window(self._training, Frame(inputs[0], state, frames[0][1], begins[0]))
@@ -392,7 +344,7 @@ class Executor:
         try:
             state = frame.state
             if frame.begins is not None:
-                state = self._begun(self._training, {**frame.inputs, _BEGINS: frame.begins}, state)
+                state = self._begun(self._training, {**frame.inputs, BEGINS: frame.begins}, state)
             with threads(self.execution.threads), self._autocast():
                 entered = self.interventions.entered(frame.inputs, "train", frame.step)
                 return self._look(self.net, wanted, entered, state, self._block_seed(frame.step), self.device)
@@ -417,9 +369,9 @@ class Executor:
             return {}
         placed, state = self.place(fields), self.state
         assert isinstance(self._training, Program)
-        if state is None or not self._has_streams(self._training, _streams(placed)):
-            state = self._training.initial_state(_streams(placed))
-        return self.look_again(wanted, Frame(placed, state, step, self._begins(fields).get(_BEGINS)))
+        if state is None or not self._has_streams(self._training, streams_of(placed)):
+            state = self._training.initial_state(streams_of(placed))
+        return self.look_again(wanted, Frame(placed, state, step, self._begins(fields).get(BEGINS)))
 
     @property
     def has_learned(self) -> bool:
@@ -432,108 +384,9 @@ class Executor:
         whole = Program(self.net, self.rollout, phase="train", group="off", interventions=self.interventions)
         return Look(functools.partial(whole.plan_of, seeded=True))
 
-    def evaluate(self, fields: Mapping[str, Tensor], outputs: Sequence[str], phase: Phase, index: int) -> Outputs:
-        """One frame without learning, from a state of zeros.
-
-        Args:
-            fields: the inputs of the net, by name.
-            outputs: what is wanted.
-            phase: train, val or test.
-            index: which frame of the evaluation, for what is drawn at random.
-        """
-        return self.look(fields, outputs, phase, index, None)[0]
-
-    @torch.no_grad()
-    def look(
-        self, fields: Mapping[str, Tensor], outputs: Sequence[str], phase: Phase, index: int, state: State | None
-    ) -> tuple[Outputs, State]:
-        """One frame without learning.
-
-        Args:
-            fields: the inputs of the net, by name.
-            outputs: what is wanted.
-            phase: train, val or test.
-            index: which frame, for what is drawn at random.
-            state: what the frame before left; zeros if None.
-        """
-        if self.net.phase != phase or self.net.training != (phase == "train"):
-            self.net.set_phase(phase)
-        with threads(self.execution.threads), self._autocast():
-            self._seed_frame(index, phase)
-            program = self.program(phase, outputs)
-            placed = self.place(fields)
-            if state is not None:
-                state = self._begun(program, {**placed, **self._begins(fields)}, state)
-            return program(self.interventions.entered(placed, phase, index), state)
-
-    def seen(self, placed: Mapping[str, Tensor], phase: Phase, index: int) -> Mapping[str, Tensor]:
-        """Inputs as `look` shows them to the net: with what interventions do to them.
-
-        Args:
-            placed: the inputs of the net, as `place` gives them.
-            phase: train, val or test.
-            index: which frame.
-        """
-        return self.interventions.seen(placed, phase, index)
-
-    def entering(
-        self, fields: Mapping[str, Tensor], outputs: Sequence[str], phase: Phase, state: State | None
-    ) -> State:
-        """The state that `look` computes a frame from: zeros at first, and for streams that begin anew with the frame.
-
-        Args:
-            fields: the inputs of the net, and the field that says which streams begin, by name.
-            outputs: what is wanted.
-            phase: train, val or test.
-            state: what the frame before left; zeros if None.
-        """
-        program = self.program(phase, outputs)
-        if state is None:
-            entered = program.initial_state(_streams(fields))
-        else:
-            entered = self._begun(program, {**fields, **self._begins(fields)}, state)
-        if self.placement is None:
-            return entered
-        kept = {key: tensor for key, tensor in entered.items() if not key.endswith(TOKEN)}
-        return self.placement.whole_state(kept, _streams(fields), everyone=True)
-
-    def _begins(self, fields: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Which streams begin anew in a frame, under a key of its own; nothing where none does."""
-        if self.reset is None or self.reset not in fields:
-            return {}
-        told_N = fields[self.reset]
-        mask_N = told_N if told_N.dtype == torch.bool else told_N == 0
-        if mask_N.device.type == "cpu":  # elsewhere it would be waited for
-            if not bool(mask_N.any()):
-                return {}
-            if bool(mask_N.all()):
-                return {_BEGINS: mask_N.new_ones(())}
-        return {_BEGINS: mask_N.to(self.device, non_blocking=True)}
-
-    def _begun(self, program: Program | Executing, fields: Mapping[str, Tensor], state: State) -> State:
-        """The state before a frame, at zero for the streams that begin with it."""
-        begins = fields.get(_BEGINS)
-        if begins is None:
-            return state
-        return program.reset(state, begins) if begins.dim() else program.initial_state(_streams(fields))
-
-    def place(self, fields: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The fields that are inputs of the net, on its device, in its precision and memory format."""
-        placed = {}
-        for name in self.net.inputs:
-            if name not in fields:
-                continue
-            tensor = fields[name].to(self.device, non_blocking=True)
-            if self.precision == "fp64" and tensor.is_floating_point():
-                tensor = tensor.double()
-            if tensor.dim() == 4 and self.execution.memory_format == "channels_last":
-                tensor = tensor.contiguous(memory_format=torch.channels_last)
-            placed[name] = tensor
-        return placed
-
     def _carried(self, program: Program | Executing, fields: Mapping[str, Tensor]) -> State:
         """The state that the last frame left, or zeros where the number of streams has changed."""
-        batch = _streams(fields)
+        batch = streams_of(fields)
         # the parts of a process may have one size for several numbers of streams, which is therefore counted
         fits = self.streams == batch if isinstance(program, Executing) else self._has_streams(program, batch)
         self.streams = batch
@@ -550,7 +403,10 @@ class Executor:
         """What the next frame depends on besides the net: the state, and the frames of a window."""
         window = self.window.tensors() if self.window is not None else {}
         kept = {**(self.state or {}), **{_WINDOW + name: tensor for name, tensor in window.items()}}
-        return {name: tensor for name, tensor in kept.items() if not name.endswith(TOKEN)}
+        found = {name: tensor for name, tensor in kept.items() if not name.endswith(TOKEN)}
+        if found and self.placement is not None and self.streams is not None:  # which a part of them does not show
+            found[STREAMS] = torch.tensor(self.streams)
+        return found
 
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Sets what `state_tensors` gave."""
@@ -561,25 +417,6 @@ class Executor:
         if self.window is not None:
             kept = {name.removeprefix(_WINDOW): t for name, t in placed.items() if name.startswith(_WINDOW)}
             self.window.load(kept)
-
-    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
-        dtype = _AUTOCAST.get(self.precision)
-        return torch.autocast(self.device.type, dtype=dtype) if dtype else contextlib.nullcontext()
-
-    def _seed_frame(self, step: int, phase: str = "train") -> None:
-        """Any draw of a frame depends on the seed and the frame alone, so that a resumed run draws the same."""
-        seed = derive(self.seed, phase, step)
-        torch.default_generator.manual_seed(seed)
-        if self.device.type == "cuda":
-            torch.cuda.manual_seed(seed)
-
-    def _block_seed(self, step: int) -> Callable[[str], int]:
-        return lambda block: derive(self.seed, "block", block, step)
-
-
-def _streams(fields: Mapping[str, Tensor]) -> int:
-    """How many examples, or streams, a frame has."""
-    return next((tensor.shape[0] for tensor in fields.values() if tensor.dim()), 1)
 
 
 def _part_read(name: str) -> FlatSource | None:
@@ -602,17 +439,3 @@ def _window_of(rules: Mapping[str, LearningRule]) -> Window | None:
         raise RequestError(Fault("learning", "rules must have one window and one every, as they share its frames"))
     is_low = any(getattr(rule, "memory", "high") == "low" for rule in windowed)
     return Window(*asked.pop(), memory="low" if is_low else "high")
-
-
-@contextlib.contextmanager
-def threads(count: int | None) -> Iterator[None]:
-    """Runs a passage with another number of threads, which torch keeps for the whole process."""
-    before = torch.get_num_threads()
-    if count is None or count == before:
-        yield
-        return
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -12,8 +12,9 @@ from rillnet.data.feed import Feed
 from rillnet.model.net import Net
 from rillnet.model.rollout import Rollout
 from rillnet.runtime.clock import Clock
+from rillnet.runtime.evaluator import lay_out
 from rillnet.runtime.execution import Choice, choices_file, choose, copied, plain, unmeasured
-from rillnet.runtime.executor import Context, Executor, lay_out
+from rillnet.runtime.executor import Context, Executor
 from rillnet.runtime.parts import Assembly
 from rillnet.runtime.placement.placed import Placement
 from rillnet.runtime.record import Record

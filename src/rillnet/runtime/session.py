@@ -23,8 +23,9 @@ from rillnet.runtime.control import addresses, values
 from rillnet.runtime.control.command import Command
 from rillnet.runtime.control.controller import Controller
 from rillnet.runtime.control.places import AddressInfo
+from rillnet.runtime.evaluator import find_device
 from rillnet.runtime.execution import Choice
-from rillnet.runtime.executor import Context, Executor, find_device
+from rillnet.runtime.executor import Context, Executor
 from rillnet.runtime.fields import as_inputs, check_fields, check_reset, check_sequences
 from rillnet.runtime.health import explained
 from rillnet.runtime.observers.hub import Hub

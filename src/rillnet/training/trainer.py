@@ -16,7 +16,7 @@ from rillnet.errors import Fault, Interrupted, RequestError
 from rillnet.runtime.carrying import Carry
 from rillnet.runtime.checkpoint import Grouped
 from rillnet.runtime.clock import Clock
-from rillnet.runtime.executor import threads
+from rillnet.runtime.evaluator import threads
 from rillnet.runtime.session import Session
 from rillnet.spec import Phase
 from rillnet.training.averaging import MovingAverage

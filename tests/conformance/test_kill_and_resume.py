@@ -208,6 +208,7 @@ def kill_again_and_again(commands: Commands, folder: Path, kills: int) -> None:
     assert commands.run(folder / "parts") == 0
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_killed_three_times(tmp_path: Path) -> None:
     kill_again_and_again(Commands(write_document(tmp_path, epochs=6)), tmp_path, kills=3)

@@ -70,7 +70,8 @@ def largest_difference(a: dict[str, dict[str, Tensor]], b: dict[str, dict[str, T
     return found
 
 
-@pytest.mark.parametrize("count", [2, pytest.param(3, marks=pytest.mark.slow), pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [2, 3, 4])
 def test_all_kinds_with_all_optimisers_equal_one_process(count: int, tmp_path: Path) -> None:
     run = {"average": 0.9}
     rules = list(RULES) if count == 2 else ["Adam"]
@@ -120,7 +121,7 @@ def started(rule: str, placement: dict[str, Any], root: str) -> dict[str, Any]:
     return {}
 
 
-@pytest.mark.parametrize("rule", ["SGD", "AdamW"])
+@pytest.mark.parametrize("rule", ["SGD", pytest.param("AdamW", marks=pytest.mark.slow)])
 def test_a_checkpoint_loads_on_any_number_of_processes(rule: str, tmp_path: Path) -> None:
     root, mixed = str(tmp_path / "runs"), PLACEMENTS["mixed"]
     in_processes(2, tmp_path / "a", started, rule, mixed, root)

@@ -54,6 +54,7 @@ def check(team: Team, case: Case, placements: list[dict[str, Any]], world: int =
         assert max(told)[0] < near, (max(told), placement)
 
 
+@pytest.mark.slow
 def test_hybrid_delays_are_those_of_one_process(team: Team) -> None:
     check(
         team, Case(IMAGES, rollout={"conv->norm": 2, "flat->fc": 1}, outputs=["head", "accuracy"], window=2), PLACEMENTS

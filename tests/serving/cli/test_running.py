@@ -206,6 +206,7 @@ def test_an_interrupted_run_saves_and_goes_on_as_if_nothing_had_happened(place: 
             assert torch.equal(tensor, other.tensors(group)[name]), name
 
 
+@pytest.mark.slow
 def test_a_terminated_run_says_so_as_json(place: Path) -> None:
     code, out, _ = Process("--json").stop(signal.SIGTERM)
 
@@ -216,6 +217,7 @@ def test_a_terminated_run_says_so_as_json(place: Path) -> None:
     assert (told["exit_code"], [fault["text"] for fault in told["faults"]]) == (130, [text])
 
 
+@pytest.mark.slow
 def test_a_run_does_not_care_whether_anybody_listens(place: Path) -> None:
     command = f"{sys.executable} -m rillnet run tiny.yaml --set run.epochs=30 --set run.log='1 steps' | head -1"
 
@@ -227,6 +229,7 @@ def test_a_run_does_not_care_whether_anybody_listens(place: Path) -> None:
     assert RunDirectory.open(Path("runs/tiny/1")).status == "finished"
 
 
+@pytest.mark.slow
 def test_a_second_process_does_not_disturb_a_run(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = Process("--set", "run.epochs=2000")
     first.wait_for("step 30/")

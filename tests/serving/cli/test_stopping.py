@@ -15,6 +15,7 @@ from rillnet.serving.cli import main
 Lines = Callable[..., list[str]]
 
 
+@pytest.mark.slow
 def test_a_running_run_is_stopped_when_it_has_saved(place: Path, lines: Lines) -> None:
     long = ["--set", "run.epochs=5000", "--set", "run.evaluate.every=never", "--set", "run.checkpoint.best=null"]
     command = [sys.executable, "-m", "rillnet", "run", "tiny.yaml", *long]

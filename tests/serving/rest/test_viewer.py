@@ -167,6 +167,7 @@ def test_a_viewer_that_asks_too_much_is_let_go(served: Client) -> None:
     assert caught.value.rcvd is None or caught.value.rcvd.code == 1008
 
 
+@pytest.mark.slow
 def test_a_viewer_that_does_not_read_misses_some_and_holds_up_nobody(
     served: Client, session: rn.Session, running: Running
 ) -> None:

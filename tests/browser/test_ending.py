@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,23 @@ def test_a_run_that_is_gone_is_told(chromium: Any, small: Watched, shot: Callabl
 
     dashboard.until(lambda: "connection lost" in page.locator(".connection").inner_text())
     shot(page, "connection lost")
+    page.close()
+
+
+def test_a_run_that_does_not_answer_is_told_and_heard_again(chromium: Any, small: Watched) -> None:
+    page = chromium.new_page()  # its console tells that the connection was lost, as it should
+    page.goto(small.url)
+    dashboard = Dashboard(page)
+    dashboard.until(lambda: dashboard.frame > 0)
+    small.process.send_signal(signal.SIGSTOP)
+    try:
+        dashboard.until(lambda: dashboard.state == "no answer")
+        dashboard.until(lambda: dashboard.state == "lost", 60)
+        frame = dashboard.frame
+    finally:
+        small.process.send_signal(signal.SIGCONT)
+    dashboard.until(lambda: dashboard.state == "running", 60)
+    dashboard.until(lambda: dashboard.frame > frame + 1)
     page.close()
 
 

@@ -81,6 +81,7 @@ def test_light_and_dark_follow_the_system_or_the_switch(open_page: Open, roman: 
         page = open_page(roman.url, color_scheme=scheme)
         dashboard = Dashboard(page)
         dashboard.select("hidden1")
+        dashboard.until(lambda page=page: page.evaluate("() => performance.getEntriesByName('net:laid-out').length"))
         page.wait_for_timeout(1500)
         brightness[scheme] = page.evaluate(_BRIGHTNESS)
         shot(page, scheme)

@@ -6,7 +6,7 @@ import { kept } from './kept'
 import { NetView } from './net/view'
 import { Outline } from './net/outline'
 import { panels } from './panels'
-import { store } from './session'
+import { store, type Connection } from './session'
 import { Region } from './shell/region'
 import { Splitter } from './shell/splitter'
 
@@ -26,8 +26,8 @@ const sizes = computed(() => ({
 
 export function App() {
   useEffect(() => {
-    document.title = store.id.value ? `${store.id.value} · rillnet` : 'rillnet'
-  }, [store.id.value])
+    document.title = titleOf(store.id.value, store.connection.value, store.status.value?.state)
+  }, [store.id.value, store.connection.value, store.status.value?.state])
   return (
     <main class="shell" style={sizes.value}>
       <header class="bar">
@@ -35,6 +35,7 @@ export function App() {
           <img src="./icon.svg" alt="" />
           <h1>rillnet</h1>
         </div>
+        <panels.SessionChoice />
         <div class="transport">
           <panels.Transport />
         </div>
@@ -53,19 +54,26 @@ export function App() {
   )
 }
 
+/** The page's name among the browser's tabs: which session, and whether it stands still. */
+function titleOf(id: string | null, connection: Connection, state: string | undefined): string {
+  if (!id) return 'rillnet'
+  const mark = connection === 'lost' ? '⚠ ' : connection === 'ended' ? '■ ' : state === 'paused' ? '❚❚ ' : ''
+  return `${mark}${id} · rillnet`
+}
+
 const WORDS = {
   closed: 'no session',
   connecting: 'connecting',
   open: 'live',
-  lost: 'connection lost, trying again',
+  lost: 'connection lost',
   ended: 'ended',
 }
 
 function Connected() {
   const connection = store.connection.value
-  const reason = store.ended.value
+  const told = store.ended.value ?? store.trouble.value ?? (connection === 'lost' ? 'the page tries to reach the session again' : (store.id.value ?? ''))
   return (
-    <span class={`connection ${connection}`} role="status" title={reason ?? store.id.value ?? ''}>
+    <span class={`connection ${connection}`} role="status" title={told}>
       {WORDS[connection]}
     </span>
   )

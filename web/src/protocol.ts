@@ -216,7 +216,11 @@ export type ServerMessage =
 
 /** A request or command that the server refused, with every fault it found. */
 export class FaultError extends Error {
-  constructor(readonly faults: Fault[]) {
+  constructor(
+    readonly faults: Fault[],
+    /** The answer's, where it came by HTTP. */
+    readonly status: number | null = null,
+  ) {
     super(faults.map(faultText).join('\n') || 'the server refused without a reason')
     this.name = 'FaultError'
   }

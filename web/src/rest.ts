@@ -54,7 +54,7 @@ export class Rest {
     }
     const text = await response.text()
     const answer: unknown = parsed(text)
-    if (!response.ok) throw new FaultError(faultsOf(answer, path, response))
+    if (!response.ok) throw new FaultError(faultsOf(answer, path, response), response.status)
     return answer as T
   }
 }

@@ -21,33 +21,10 @@ import {
 } from './protocol'
 import { rest as defaultRest, type Rest } from './rest'
 import { Socket, type Connection, type SocketEvents } from './socket'
+import { Watches, type Stop, type WatchOptions } from './watches'
 import { decode, type Reading } from './wire'
 
-export type { Connection, Reading }
-
-export interface WatchOptions {
-  /** Readings per second at most. */
-  rate?: number
-  /** Which stream (example) of the batch. */
-  stream?: number
-  /** Settings of the reduction: `size`, `channel`, `bins` ... */
-  [setting: string]: unknown
-}
-
-export type Stop = () => void
-
-interface Watch {
-  id: number
-  address: string
-  reduction: ReductionName
-  rate: number
-  stream: number
-  settings: Record<string, unknown>
-  callbacks: Set<(reading: Reading) => void>
-  refused: Set<(error: FaultError) => void>
-  newest: Reading | null
-  error: FaultError | null
-}
+export type { Connection, Reading, Stop, WatchOptions }
 
 interface Pending {
   resolve(result: unknown): void
@@ -71,6 +48,10 @@ export class Store {
   readonly system = signal<SystemReading | null>(null)
   /** Why the session ended, once it did. */
   readonly ended = signal<string | null>(null)
+  /** Whether the session answers no more, though the connection stands. */
+  readonly isSilent = signal(false)
+  /** Why a lost connection does not come back, as far as that is known. */
+  readonly trouble = signal<string | null>(null)
   /** The newest fault that no caller handled itself; the page shows it. */
   readonly fault = signal<FaultError | null>(null)
 
@@ -82,12 +63,16 @@ export class Store {
   readonly blocks = computed(() => new Map<string, BlockInfo>(this.description.value?.blocks.map((b) => [b.path, b])))
 
   private socket: ReturnType<Opener> | null = null
-  private readonly watches = new Map<number, Watch>()
-  private readonly byKey = new Map<string, Watch>()
+  private readonly watches = new Watches(
+    () => ++this.number,
+    (message) => this.socket?.send(message),
+  )
   private readonly pending = new Map<number, Pending>()
   private readonly metricListeners = new Set<(rows: MetricsRow[], isAnew: boolean) => void>()
   private readonly entryListeners = new Set<(entry: HistoryEntry) => void>()
   private number = 0
+  /** Grows with every session that is opened or left; its name may change meanwhile. */
+  private turn = 0
   private wasLost = false
 
   constructor(
@@ -97,11 +82,13 @@ export class Store {
 
   /** Shows another session. Watches and the selection of the one before end. */
   open(id: string): void {
-    if (this.id.value === id && this.socket) return
+    if (this.id.value === id && this.socket && this.connection.value !== 'ended') return
     this.close()
+    this.turn += 1
     this.id.value = id
     this.socket = this.opener(this.rest.socket(id), {
       state: (connection) => this.connected(connection),
+      silent: (isSilent) => (this.isSilent.value = isSilent),
       message: (message) => this.heard(message),
       binary: (data) => this.read(data),
     })
@@ -109,10 +96,10 @@ export class Store {
   }
 
   close(): void {
+    this.turn += 1
     this.socket?.close()
     this.socket = null
     this.watches.clear()
-    this.byKey.clear()
     this.failPending('the page left the session')
     batch(() => {
       this.id.value = null
@@ -122,6 +109,8 @@ export class Store {
       this.history.value = []
       this.system.value = null
       this.ended.value = null
+      this.trouble.value = null
+      this.isSilent.value = false
       this.selection.value = null
     })
   }
@@ -143,28 +132,7 @@ export class Store {
     onRefused: (error: FaultError) => void = () => {},
   ): Stop {
     const { rate = 30, stream = this.stream.peek(), ...settings } = options
-    const key = JSON.stringify([address, reduction, rate, stream, settings])
-    let watch = this.byKey.get(key)
-    if (!watch) {
-      const id = ++this.number
-      watch = { id, address, reduction, rate, stream, settings, callbacks: new Set(), refused: new Set(), newest: null, error: null }
-      this.byKey.set(key, watch)
-      this.watches.set(id, watch)
-      this.sendWatch(watch)
-    }
-    const shared = watch
-    shared.callbacks.add(callback)
-    shared.refused.add(onRefused)
-    if (shared.newest) callback(shared.newest)
-    if (shared.error) onRefused(shared.error)
-    return () => {
-      shared.refused.delete(onRefused)
-      if (!shared.callbacks.delete(callback) || shared.callbacks.size) return
-      if (this.watches.get(shared.id) !== shared) return
-      this.watches.delete(shared.id)
-      this.byKey.delete(key)
-      this.socket?.send({ type: 'unwatch', id: shared.id })
-    }
+    return this.watches.subscribe({ address, reduction, rate, stream, settings }, callback, onRefused)
   }
 
   /**
@@ -217,27 +185,66 @@ export class Store {
   // --- the socket -----------------------------------------------------------------------------
 
   private connected(connection: Connection): void {
-    this.connection.value = connection
+    const isAgain = connection === 'lost' && this.connection.peek() === 'lost'
+    batch(() => {
+      this.connection.value = connection
+      this.isSilent.value = false
+      if (connection === 'open') this.trouble.value = null
+    })
     if (connection === 'open') {
-      for (const watch of this.watches.values()) this.sendWatch(watch)
+      this.watches.sendAll()
       if (this.wasLost) void this.refresh()
       this.wasLost = false
     } else if (connection === 'lost' || connection === 'ended') {
       this.wasLost = connection === 'lost'
       this.failPending('the connection was lost before the answer came')
+      if (isAgain) void this.inquire()
     }
+  }
+
+  private isInquiring = false
+
+  /** Finds out why a connection does not come back: a socket that fails does not say. */
+  private async inquire(): Promise<void> {
+    if (this.isInquiring) return
+    this.isInquiring = true
+    const { turn } = this
+    try {
+      await this.rest.get<Status>(`sessions/${this.id.peek() ?? ''}`)
+      this.note(turn, null)
+    } catch (error) {
+      const status = error instanceof FaultError ? error.status : null
+      if (status === 404) this.over(turn)
+      else this.note(turn, status === 401 ? 'the server was started anew: open the address that it has printed' : 'the server does not answer')
+    } finally {
+      this.isInquiring = false
+    }
+  }
+
+  private note(turn: number, trouble: string | null): void {
+    if (this.turn === turn && this.connection.peek() === 'lost') this.trouble.value = trouble
+  }
+
+  /** The server is there, and knows the session no more. */
+  private over(turn: number): void {
+    if (this.turn !== turn || this.connection.peek() !== 'lost') return
+    this.socket?.close()
+    batch(() => {
+      this.ended.value = 'the session is not live any more'
+      this.connection.value = 'ended'
+    })
   }
 
   /** Asks for what the socket does not tell by itself; at once, beside the socket's own opening. */
   private async refresh(): Promise<void> {
-    const id = this.id.peek()
+    const [id, turn] = [this.id.peek(), this.turn]
     const described = this.describe(null).catch((error: unknown) => error)
     try {
       const [status, history] = await Promise.all([
         this.rest.get<Status>(`sessions/${id ?? ''}`),
         this.rest.get<HistoryEntry[] | { history: HistoryEntry[] }>(this.path('history')),
       ])
-      if (this.id.peek() !== id) return
+      if (this.turn !== turn) return
       batch(() => {
         this.status.value = { ...this.status.peek(), ...status }
         this.history.value = Array.isArray(history) ? history : history.history
@@ -245,7 +252,7 @@ export class Store {
       const failed = await described
       if (failed instanceof FaultError) throw failed
     } catch (error) {
-      if (this.id.peek() === id && error instanceof FaultError) this.fault.value = error
+      if (this.turn === turn && this.id.peek() === id && error instanceof FaultError) this.fault.value = error
     }
   }
 
@@ -253,35 +260,27 @@ export class Store {
 
   /** Has the description of a revision; of the newest, if the revision is not known yet. */
   private async describe(revision: number | null): Promise<void> {
-    const id = this.id.peek()
+    const { turn } = this
     await this.describing?.catch(() => {})
     const known = this.description.peek()?.revision
-    if (this.id.peek() !== id || (known !== undefined && (revision === null || known === revision))) return
-    this.describing = this.fetchDescription(id)
+    if (this.turn !== turn || (known !== undefined && (revision === null || known === revision))) return
+    this.describing = this.fetchDescription()
     await this.describing.finally(() => (this.describing = null))
   }
 
   /** Asks for the description again: how blocks are computed is known only once they have learned. */
   async redescribe(): Promise<void> {
-    await this.fetchDescription(this.id.peek()).catch(() => {})
+    await this.fetchDescription().catch(() => {})
   }
 
-  private async fetchDescription(id: string | null): Promise<void> {
+  private async fetchDescription(): Promise<void> {
+    const { turn } = this
     const description = await this.rest.get<Description>(this.path('net'))
-    if (this.id.peek() === id) this.description.value = description
-  }
-
-  private sendWatch({ id, address, reduction, rate, stream, settings }: Watch): void {
-    this.socket?.send({ type: 'watch', id, address, reduction, rate, stream, settings })
+    if (this.turn === turn) this.description.value = description
   }
 
   private read(data: ArrayBuffer): void {
-    for (const reading of decode(data)) {
-      const watch = this.watches.get(reading.id)
-      if (!watch) continue
-      watch.newest = reading
-      for (const callback of watch.callbacks) callback(reading)
-    }
+    for (const reading of decode(data)) this.watches.read(reading)
   }
 
   private heard(message: ServerMessage): void {
@@ -327,7 +326,9 @@ export class Store {
 
   /** A session without a record is `name/0`; once it has one, it is called after it. */
   private adopt(id: string | undefined): void {
-    if (id && this.id.peek() !== null && this.id.peek() !== id) this.id.value = id
+    if (!id || this.id.peek() === null || this.id.peek() === id) return
+    this.id.value = id
+    void this.refresh() // what was asked under the old name may have been refused
   }
 
   private answered({ id, result, faults }: Extract<ServerMessage, { type: 'result' }>): void {
@@ -342,12 +343,7 @@ export class Store {
   }
 
   private refused(id: number | null, error: FaultError): void {
-    const watch = id === null ? undefined : this.watches.get(id)
-    if (watch) {
-      watch.error = error
-      for (const tell of watch.refused) tell(error)
-      return
-    }
+    if (id !== null && this.watches.refuse(id, error)) return
     const pending = id === null ? undefined : this.pending.get(id)
     if (id !== null) this.pending.delete(id)
     if (pending) pending.reject(error)

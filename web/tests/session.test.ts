@@ -16,6 +16,8 @@ const answers: Record<string, unknown> = {
 let sent: ClientMessage[]
 let events: SocketEvents
 let isOpen: boolean
+/** The status of every answer, where the server refuses all. */
+let refusal: number | null
 let asked: string[]
 let store: Store
 
@@ -23,9 +25,11 @@ beforeEach(() => {
   sent = []
   asked = []
   isOpen = true
+  refusal = null
   const fetched = (url: string | URL | Request) => {
     const { pathname } = new URL(String(url))
     asked.push(pathname)
+    if (refusal) return Promise.resolve(new Response('{}', { status: refusal }))
     return Promise.resolve(new Response(JSON.stringify(answers[pathname] ?? { faults: [{ address: pathname, rule: 'is not there' }] }), { status: pathname in answers ? 200 : 404 }))
   }
   store = new Store(new Rest(new URL('http://127.0.0.1/api/'), fetched as typeof fetch), (_, given) => {
@@ -67,11 +71,61 @@ describe('an opened session', () => {
     expect(store.id.value).toBe('roman/2')
   })
 
+  it('keeps what was asked for under its first name', async () => {
+    events.message({ type: 'status', id: 'roman/2', state: 'running' })
+    await vi.waitFor(() => expect(store.description.value?.blocks.length).toBe(9))
+    expect(asked.filter((path) => path.endsWith('/net'))).toEqual(['/api/sessions/roman/1/net'])
+  })
+
+  it('has its net and history where it was opened before it had a record', async () => {
+    store.open('roman/0')
+    events.message({ type: 'status', ...status, state: 'running' })
+    await vi.waitFor(() => expect(store.description.value?.blocks.length).toBe(9))
+    await vi.waitFor(() => expect(store.status.value?.clock.frame).toBe(3))
+    expect(store.fault.value).toBeNull()
+  })
+
   it('keeps the newest state of each entry of its history', () => {
     const entry = { number: 1, frame: 4, step: 4, text: 'lesion a', command: { name: 'lesion', arguments: {} }, undoable: true, undone: false, origin: 'browser' }
     events.message({ type: 'entry', ...entry })
     events.message({ type: 'entry', ...entry, undone: true })
     expect(store.history.value).toEqual([{ ...entry, undone: true }])
+  })
+})
+
+describe('a lost connection', () => {
+  const lose = async () => {
+    isOpen = false
+    events.state('lost') // it broke
+    events.state('lost') // it is tried again
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+
+  it('is silent before it is lost, and is heard again', () => {
+    events.silent(true)
+    expect(store.isSilent.value).toBe(true)
+    events.state('lost')
+    expect(store.isSilent.value).toBe(false)
+  })
+
+  it('says why it does not come back, until it does', async () => {
+    refusal = 401
+    await lose()
+    expect(store.trouble.value).toContain('open the address that it has printed')
+    refusal = null
+    isOpen = true
+    events.state('open')
+    expect([store.trouble.value, store.connection.value]).toEqual([null, 'open'])
+  })
+
+  it('is the end of a session that its server knows no more, which may be opened again', async () => {
+    refusal = 404
+    await lose()
+    expect([store.connection.value, store.ended.value]).toEqual(['ended', 'the session is not live any more'])
+    refusal = null
+    store.open('roman/1')
+    events.state('open')
+    expect([store.connection.value, store.ended.value]).toEqual(['open', null])
   })
 })
 

@@ -37,6 +37,7 @@ class FakeSocket {
 let states: Connection[]
 let heard: ServerMessage[]
 let binary: ArrayBuffer[]
+let silences: boolean[]
 let socket: Socket
 const newest = () => FakeSocket.made.at(-1)!
 
@@ -46,7 +47,8 @@ beforeEach(() => {
   states = []
   heard = []
   binary = []
-  const events = { state: (state: Connection) => states.push(state), message: (message: ServerMessage) => heard.push(message), binary: (data: ArrayBuffer) => binary.push(data) }
+  silences = []
+  const events = { state: (state: Connection) => states.push(state), silent: (is: boolean) => silences.push(is), message: (message: ServerMessage) => heard.push(message), binary: (data: ArrayBuffer) => binary.push(data) }
   socket = new Socket(new URL('ws://127.0.0.1/'), events, () => new FakeSocket() as unknown as WebSocket)
 })
 
@@ -99,7 +101,33 @@ describe('a socket', () => {
     newest().open()
     const { id } = JSON.parse(newest().sent[0]!) as { id: number }
     newest().say({ type: 'pong', id })
-    vi.advanceTimersByTime(26_000)
+    vi.advanceTimersByTime(6000)
+    expect([silences, states.at(-1)]).toEqual([[true], 'open'])
+    vi.advanceTimersByTime(8000)
+    expect(FakeSocket.made.length).toBe(2)
+  })
+
+  it('tells that it is answered again', () => {
+    newest().open()
+    const { id } = JSON.parse(newest().sent[0]!) as { id: number }
+    newest().say({ type: 'pong', id })
+    vi.advanceTimersByTime(6000)
+    newest().say({ type: 'status' })
+    expect(silences).toEqual([true, false])
+  })
+
+  it('does not wait for ever for a connection', () => {
+    vi.advanceTimersByTime(11_000)
+    expect(FakeSocket.made.length).toBe(2)
+    expect(states).toEqual(['connecting', 'lost', 'lost'])
+  })
+
+  it('tries again at once when the network is back', () => {
+    newest().open()
+    newest().close()
+    dispatchEvent(new Event('online'))
+    expect(FakeSocket.made.length).toBe(2)
+    vi.advanceTimersByTime(1000)
     expect(FakeSocket.made.length).toBe(2)
   })
 

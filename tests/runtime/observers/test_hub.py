@@ -14,6 +14,7 @@ from torch import Tensor
 from rillnet.errors import AddressError, RequestError
 from rillnet.runtime.observers.reading import Reading
 from rillnet.runtime.session import Session
+from tests.runtime.control.driving import driven
 from tests.runtime.observers.watched_runs import CASES, STREAMS, addresses_of, chain, grouped, images, learned
 from tests.training.small_experiments import differing, line_experiment
 
@@ -270,6 +271,17 @@ def test_nothing_is_there_before_the_first_frame() -> None:
         )
         assert session.views.read("net/fit/weight").data.shape == (1, 1)
         assert session.views.counts["views"] == 0
+
+
+def test_the_first_viewer_of_a_paused_run_sees_what_its_next_frame_sends() -> None:
+    with driven(session_of(images())) as session:
+        session.command("pause")
+        looked_at = session.command("get net/conv/output")
+        found = session.views.read("net/conv/output", stream=None)
+        image = session.views.read(f"net/{next(iter(session.net.inputs))}/output", stream=None)
+        assert found.frame == session.clock.frame
+        assert np.array_equal(found.data, looked_at.numpy())
+        assert image.data.shape[0] == len(looked_at)
 
 
 def test_frames_that_learn_nothing_are_seen_too() -> None:

@@ -101,3 +101,21 @@ def test_nothing_is_left_when_all_have_gone(made: list[tuple[float, str]], data:
         schedule.remove(one)
     assert schedule.count == 0
     assert schedule.due(100.0) == {}
+
+
+def test_what_is_due_again_is_the_same_object_until_something_changes() -> None:
+    schedule, one, other = Schedule(), watch(10), watch(10, "net/b/weight")
+    schedule.add(one, now=0.0)
+    schedule.due(0.0)
+    schedule.told([one], 1)
+    first = schedule.due(0.1)
+    assert schedule.due(0.2) is first
+    schedule.add(other, now=0.2)
+    schedule.due(0.3)
+    schedule.told([other], 2)
+    second = schedule.due(0.4)
+    assert second == {one.query: [one], other.query: [other]}
+    assert first == {one.query: [one]}
+    schedule.remove(one)
+    assert schedule.due(0.5) == {other.query: [other]}
+    assert second == {one.query: [one], other.query: [other]}

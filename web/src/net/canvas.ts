@@ -5,7 +5,7 @@ import type { Store } from '../session'
 import { Camera, type Rect } from './camera'
 import { visible, type Module, type Shown } from './graph'
 import { coloursOf, wordOfShown, type Colour } from './kinds'
-import { layOut, startWorkers, type LaidOut } from './layout'
+import { layOut, type LaidOut } from './layout'
 import { marksAt, marksOf, type Mark } from './marks'
 import type { Look } from './paint/look'
 import { paintLinks } from './paint/links'
@@ -21,8 +21,12 @@ import { addressOfLink } from './weights'
 
 /** Nodes and links on screen up to which everything is painted in every frame; more are copied from tiles. */
 const DIRECT = 420
+/** Scale from which a block's name and caption can be read. */
+const LEGIBLE = 0.56
 /** Pixels on the right that the enlarged output covers. */
 const ENLARGED = 456
+/** Milliseconds in which one layout makes room for another. */
+const FADE = 320
 const NOTHING: Pointed = { node: null, link: null, frame: null }
 
 export class NetCanvas {
@@ -47,7 +51,6 @@ export class NetCanvas {
     readonly canvas: HTMLCanvasElement,
     private readonly store: Store,
   ) {
-    startWorkers()
     this.context = canvas.getContext('2d', { alpha: false })!
     this.watching = new Watching(store, this.camera, () => this.scene.peek(), {
       read: () => this.draw(),
@@ -56,6 +59,7 @@ export class NetCanvas {
     this.tiles = new Tiles((context, region, scale) => this.paintRegion(context, region, scale))
     const sizes = new ResizeObserver(() => this.resized())
     sizes.observe(canvas)
+    this.resized() // before anything is laid out, which goes by the view's proportions
     this.ends.push(
       () => sizes.disconnect(),
       effect(() => void this.relaid()),
@@ -74,7 +78,6 @@ export class NetCanvas {
       }),
       effect(() => this.uncover()),
     )
-    this.resized()
   }
 
   close(): void {
@@ -186,6 +189,7 @@ export class NetCanvas {
   /** Shows another layout; what was under the pointer or selected stays where it was. */
   private replace(scene: Scene, isNew: boolean): void {
     const before = this.scene.peek()
+    if (before && before.graph === scene.graph) fadeOut(this.canvas)
     const anchor = isNew ? null : anchorOf(before, scene, this.store.selection.peek())
     const { camera } = this
     const at = anchor && camera.toScreen(anchor.before.x, anchor.before.y)
@@ -235,7 +239,14 @@ export class NetCanvas {
     this.reached = want.number
     const frame = scene.shown.frames.findIndex((module) => module.path === want.path)
     if (frame >= 0) this.camera.fit(scene.frame(frame), { fly: true })
-    else if (node !== null && node !== undefined) this.camera.reveal(scene.rect(node))
+    else if (node !== null && node !== undefined && !this.isInSight(scene.rect(node))) this.camera.reveal(scene.rect(node))
+  }
+
+  /** Whether a block is on screen whole, and large enough to be read. */
+  private isInSight(rect: Rect): boolean {
+    const { view, scale } = this.camera
+    const isInside = rect.x >= view.x && rect.y >= view.y && rect.x + rect.width <= view.x + view.width && rect.y + rect.height <= view.y + view.height
+    return isInside && scale > LEGIBLE
   }
 
   /** Moves the block that is shown large out from under its picture. */
@@ -327,6 +338,17 @@ export class NetCanvas {
     if (!counted.redraws) performance.mark('net:first-picture')
     counted.redraws = (counted.redraws ?? 0) + 1
   }
+}
+
+/** Lets what is drawn now fade over what will be drawn next, so that eyes can follow. */
+function fadeOut(canvas: HTMLCanvasElement): void {
+  if (!canvas.width || !canvas.height || matchMedia('(prefers-reduced-motion: reduce)').matches) return
+  const copy = document.createElement('canvas')
+  ;[copy.width, copy.height, copy.className] = [canvas.width, canvas.height, 'net-fading']
+  copy.getContext('2d')?.drawImage(canvas, 0, 0)
+  canvas.after(copy)
+  const fading = copy.animate([{ opacity: 1 }, { opacity: 0 }], { duration: FADE, easing: 'ease-out' })
+  fading.onfinish = fading.oncancel = () => copy.remove()
 }
 
 /** A rectangle that both scenes have: the selected one, or what stands nearest to it. */

@@ -173,7 +173,8 @@ function key(net: NetCanvas, store: Store, event: KeyboardEvent, onMenu: (at: Po
       if (pointsAt(at)) opened(net, at)
       return true
     case 'Escape':
-      store.selection.value = null
+      if (enlarged.peek() !== null) enlarged.value = null
+      else store.selection.value = null
       return true
     case 'm':
     case 'ContextMenu':

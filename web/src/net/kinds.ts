@@ -1,6 +1,6 @@
 /** What blocks are coloured by: the kind of their type, a tag, their process, or how they are executed. */
 
-import type { Leaf, Module, Shown } from './graph'
+import type { Graph, Leaf, Module, Shown } from './graph'
 
 export type ColourBy = 'type' | 'tag' | 'process' | 'how'
 
@@ -57,6 +57,13 @@ export function wordOf(leaf: Leaf, by: ColourBy): string {
   if (process === null || process === undefined) return 'every process'
   if (Array.isArray(process)) return process.length === 1 ? `process ${process[0]}` : `processes ${process.join(', ')}`
   return `process ${process}`
+}
+
+/** Whether colouring by something tells blocks apart: nets in one process have no processes, most have no tags. */
+export function tells(graph: Graph | null, by: ColourBy): boolean {
+  if (by === 'type' || by === 'how') return true
+  const blocks = graph?.leaves.flatMap((leaf) => leaf.block ?? []) ?? []
+  return by === 'tag' ? blocks.some((block) => block.tags.length > 0) : blocks.some((block) => block.process !== null && block.process !== undefined)
 }
 
 export function wordOfShown(node: Shown, by: ColourBy, leaves: Leaf[], below: (module: Module) => number[]): string {

@@ -48,6 +48,7 @@ function concerned(graph: Graph, name: string): number[] {
 export function valueText(value: unknown): string {
   if (value === null || value === undefined || value === '') return ''
   if (typeof value === 'number') return String(Number(value.toPrecision(3)))
+  if (typeof value === 'string' && /^array\b/.test(value)) return 'values'
   if (typeof value === 'string') return value.length > 18 ? `…${value.slice(-16)}` : value
   return Array.isArray(value) ? `[${value.length}]` : 'values'
 }

@@ -39,6 +39,12 @@ effect(() => {
   }
 })
 
+/** What is shown large is what is selected: another block takes its place. */
+effect(() => {
+  const selection = store.selection.value
+  if (selection?.kind === 'block' && enlarged.peek() !== null) enlarged.value = selection.path
+})
+
 export function toggle(module: string): void {
   const next = new Set(collapsed.peek())
   if (!next.delete(module)) next.add(module)

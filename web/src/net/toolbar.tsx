@@ -2,7 +2,7 @@
 
 import { store } from '../session'
 import type { NetCanvas } from './canvas'
-import { COLOUR_BY, type ColourBy } from './kinds'
+import { COLOUR_BY, tells, type ColourBy } from './kinds'
 import { Search } from './search'
 import { chosenWord, collapseAll, collapsed, colourBy, direction, expandAll, graph } from './state'
 
@@ -26,7 +26,7 @@ export function Toolbar() {
             if (colourBy.value === 'how') void store.redescribe()
           }}
         >
-          {COLOUR_BY.map(({ id, label }) => (
+          {COLOUR_BY.filter(({ id }) => id === colourBy.value || tells(known, id)).map(({ id, label }) => (
             <option key={id} value={id}>
               {label}
             </option>

@@ -65,7 +65,9 @@ function Waiting({ net }: { net: NetCanvas }) {
     : net.isLayingOut.value
       ? 'Laying the net out …'
       : store.connection.value === 'open'
-        ? 'The net is on its way …'
+        ? store.status.value?.choice === null
+          ? 'The run is being prepared: how its net is computed fastest is measured …'
+          : 'The net is on its way …'
         : 'Waiting for the session …'
   return <p class="empty over">{text}</p>
 }

@@ -10,6 +10,7 @@ import './charts/charts.css'
 import './journal/journal.css'
 import './rollout/rollout.css'
 import './runs/runs.css'
+import { SessionChoice } from './bar/sessions'
 import { Settings } from './bar/settings'
 import { Toasts } from './bar/toasts'
 import { Transport } from './bar/transport'
@@ -27,6 +28,8 @@ export interface Panel {
 }
 
 export interface Panels {
+  /** In the bar: the session that is shown, and the others. */
+  SessionChoice: ComponentType
   /** In the bar: play, pause, step, back, speed, clock. */
   Transport: ComponentType
   /** At the right end of the bar: theme, help. */
@@ -42,6 +45,7 @@ export interface Panels {
 }
 
 export const panels: Panels = {
+  SessionChoice,
   Transport,
   Settings,
   Toasts,

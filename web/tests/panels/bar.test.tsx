@@ -1,9 +1,11 @@
-import { cleanup, fireEvent, screen, within } from '@testing-library/preact'
+import { cleanup, fireEvent, screen, waitFor, within } from '@testing-library/preact'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { actionOf, ACTIONS, answerText, keyText, speedCommand, speedPlace, SPEEDS } from '../../src/panels/bar/actions'
 import { helpIsShown } from '../../src/panels/bar/keys'
+import { SessionChoice } from '../../src/panels/bar/sessions'
 import { Toasts } from '../../src/panels/bar/toasts'
 import { Transport } from '../../src/panels/bar/transport'
+import { tabOf } from '../../src/shell/region'
 import { Server, settled, show, STATUS } from './harness'
 
 let server: Server
@@ -71,7 +73,7 @@ describe('the bar', () => {
     server.lose()
     await settled()
     expect((screen.getByLabelText('Pause') as HTMLButtonElement).disabled).toBe(true)
-    expect(screen.getByLabelText('Clock').textContent).toMatch(/not heard of.*frames\/s –/)
+    expect(screen.getByLabelText('Clock').textContent).toMatch(/^lost.*frames\/s –/)
     fireEvent.keyDown(document.body, { key: ' ' })
     expect(server.commands).toEqual([])
   })
@@ -82,6 +84,22 @@ describe('the bar', () => {
     server.say({ type: 'ended', reason: 'finished' })
     await settled()
     expect(screen.getByLabelText('Clock').textContent).toContain('ended')
+  })
+})
+
+describe('the choice of a session', () => {
+  it('offers those that live, and all runs', async () => {
+    const other = new Server({ sessions: { sessions: [{ id: 'tiny/1' }, { id: 'tiny/2' }] } })
+    await other.live()
+    show(SessionChoice, other)
+    const choice = screen.getByLabelText('Session') as HTMLSelectElement
+    expect(choice.value).toBe('tiny/1')
+    fireEvent.focus(choice)
+    await waitFor(() => expect([...choice.options].map((option) => option.text)).toEqual(['tiny/1', 'tiny/2', 'All runs …']))
+    fireEvent.change(choice, { target: { value: ' all' } })
+    expect([tabOf('view').value, other.store.id.value]).toEqual(['runs', 'tiny/1'])
+    fireEvent.change(choice, { target: { value: 'tiny/2' } })
+    expect(other.store.id.value).toBe('tiny/2')
   })
 })
 

@@ -87,15 +87,28 @@ describe('the inspector', () => {
     await settled()
   }
 
-  it('says what to do while nothing is selected', async () => {
+  it('shows the net as a whole while nothing is selected', async () => {
     const server = new Server()
     show(Inspector, server)
     expect(screen.getByText('No session is shown')).toBeTruthy()
     await server.live()
     await settled()
-    expect(screen.getByText('Nothing is selected')).toBeTruthy()
+    expect(screen.getByRole('heading', { name: 'tiny' })).toBeTruthy()
+    expect(screen.getByText('2 blocks, 2 edges, 40 parameters')).toBeTruthy()
+    fireEvent.click(screen.getByRole('button', { name: 'hidden1' }))
+    await settled()
+    expect(server.store.selection.value).toEqual({ kind: 'block', path: 'hidden1' })
     await select(server, { kind: 'block', path: 'gone' })
     expect(screen.getByText('gone is not in the net')).toBeTruthy()
+  })
+
+  it('lists what is in force anywhere, and ends all of it', async () => {
+    const server = new Server()
+    await server.live({ interventions: [{ kind: 'lesion', target: 'drop' }, { kind: 'noise', target: 'hidden1' }] })
+    show(Inspector, server)
+    expect(within(screen.getByLabelText('In force')).getAllByRole('listitem').length).toBe(2)
+    fireEvent.click(screen.getByText('Restore all'))
+    expect(server.commands).toEqual(['restore all'])
   })
 
   it('watches what it shows, and nothing once it is gone', async () => {
@@ -323,6 +336,22 @@ describe('runs', () => {
     fireEvent.input(screen.getByLabelText('Filter runs'), { target: { value: 'nothing' } })
     await settled()
     expect(screen.getByText('No run suits the filter')).toBeTruthy()
+  })
+
+  it('are read again when the session changes its state, and said to be old where that fails', async () => {
+    let isBroken = false
+    const server = new Server({ runs: () => (isBroken ? { faults: [{ address: 'runs', rule: 'cannot be read' }] } : { runs }) })
+    await server.live()
+    show(Runs, server)
+    await waitFor(() => expect(row('digits/2')).toBeTruthy())
+    const asked = () => server.asked.filter(({ path }) => path === 'runs').length
+    const before = asked()
+    server.say({ type: 'status', state: 'stopping' })
+    await waitFor(() => expect(asked()).toBe(before + 1))
+    isBroken = true
+    server.lose()
+    await waitFor(() => expect(screen.getByRole('alert').textContent).toBe('This list is not up to date: runs: cannot be read'))
+    expect(row('digits/2')).toBeTruthy()
   })
 
   it('are removed after a question, and what was refused is told', async () => {

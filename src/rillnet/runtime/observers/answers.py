@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from rillnet.runtime.observers.heaps import Heap
 from rillnet.runtime.observers.query import Query
 from rillnet.runtime.observers.reduction import Reduced, Reduction, Row
 
@@ -20,8 +21,8 @@ class _Batch:
 
     reduction: Reduction
     is_listed: bool
-    tensors: list[Tensor]
-    places: list[tuple[Query, int]]
+    tensors: Sequence[Tensor]
+    places: Sequence[tuple[Query, int]]
 
 
 class Answers:
@@ -29,15 +30,19 @@ class Answers:
 
     Args:
         values: by question, what is looked at, one tensor for each of its addresses.
+        heaps: what is looked at for many questions, in one tensor.
     """
 
-    def __init__(self, values: Mapping[Query, list[Tensor]]) -> None:
+    def __init__(self, values: Mapping[Query, list[Tensor]], heaps: Iterable[Heap] = ()) -> None:
         self.faults: dict[Query, str] = {}
-        self._queries = values
-        self._done: list[tuple[Reduced, list[tuple[Query, int]]]] = []
-        self._rows: list[tuple[list[Row], list[tuple[Query, int]]]] = []
+        self._done: list[tuple[Reduced, Sequence[tuple[Query, int]]]] = []
+        self._rows: list[tuple[list[Row], Sequence[tuple[Query, int]]]] = []
         for batch in _batches(values):
             self._reduce(batch)
+        for heap in heaps:
+            is_listed = heap.reduction.is_listed and heap.tensor.device.type == "cpu"
+            tensors = cast("Sequence[Tensor]", heap.tensor)  # rows of a tensor are tensors
+            self._reduce(_Batch(heap.reduction, is_listed, tensors, [(query, 0) for query in heap.queries]))
         self._event = self._sent_off()
 
     def _reduce(self, batch: _Batch) -> None:
@@ -74,22 +79,36 @@ class Answers:
 
     def rows(self) -> dict[Query, Row]:
         """The answers; those to questions of several addresses put together."""
-        found: dict[Query, list[Row | None]] = {query: [None] * len(query.addresses) for query in self._queries}
+        found: dict[Query, Row] = {}
+        parts: dict[Query, list[Row | None]] = {}
+        for query, place, row in self._answered():
+            if not query.is_list:
+                found[query] = row
+                continue
+            if query not in parts:
+                parts[query] = [None] * len(query.addresses)
+            parts[query][place] = row
+        for query, rows in parts.items():
+            if query not in self.faults:
+                found[query] = np.stack([row[0] for row in rows if row is not None]), 0.0, 0.0
+        return found
+
+    def _answered(self) -> Iterator[tuple[Query, int, Row]]:
         for rows, places in self._rows:
             for row, (query, place) in zip(rows, places, strict=True):
-                found[query][place] = row
+                yield query, place, row
         for reduced, places in self._done:
             data = reduced.data.numpy()
             lows = [0.0] * len(places) if reduced.low is None else reduced.low.tolist()
             highs = [0.0] * len(places) if reduced.high is None else reduced.high.tolist()
             for number, (query, place) in enumerate(places):
-                found[query][place] = data[number], lows[number], highs[number]
-        return {query: _joined(query, rows) for query, rows in found.items() if query not in self.faults}
+                yield query, place, (data[number], lows[number], highs[number])
 
 
 def _batches(values: Mapping[Query, list[Tensor]]) -> list[_Batch]:
     """What can be reduced together: of one reduction, type and device, and of one shape unless shapes are mixed."""
-    found: dict[Any, _Batch] = {}
+    batches: list[_Batch] = []
+    found: dict[Any, tuple[list[Tensor], list[tuple[Query, int]]]] = {}
     for query, tensors in values.items():
         reduction = query.reduction
         for place, tensor in enumerate(tensors):
@@ -98,10 +117,11 @@ def _batches(values: Mapping[Query, list[Tensor]]) -> list[_Batch]:
             key = (id(reduction), shape, is_listed or tensor.dtype, tensor.device)  # equal ones are one object
             batch = found.get(key)
             if batch is None:
-                batch = found[key] = _Batch(reduction, is_listed, [], [])
-            batch.tensors.append(tensor)
-            batch.places.append((query, place))
-    return list(found.values())
+                batch = found[key] = [], []
+                batches.append(_Batch(reduction, is_listed, *batch))
+            batch[0].append(tensor)
+            batch[1].append((query, place))
+    return batches
 
 
 def _parts(reduced: Reduced) -> tuple[Tensor | None, ...]:
@@ -115,8 +135,3 @@ def _to_host(tensor: Tensor | None) -> Any:
         return tensor.cpu()
     # only what is pinned can be copied while the host goes on
     return torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True).copy_(tensor, non_blocking=True)
-
-
-def _joined(query: Query, rows: list[Row | None]) -> Row:
-    known = [row for row in rows if row is not None]
-    return (np.stack([row[0] for row in known]), 0.0, 0.0) if query.is_list else known[0]

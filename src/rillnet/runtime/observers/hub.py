@@ -13,12 +13,14 @@ import torch
 from torch import Tensor
 
 from rillnet.errors import Fault, RequestError
+from rillnet.model.flat import FlatSource
 from rillnet.model.net import Net
 from rillnet.model.rollout import Rollout
 from rillnet.runtime.clock import Clock
 from rillnet.runtime.control.command import Command
 from rillnet.runtime.executor import Executor
 from rillnet.runtime.observers.answers import Answers
+from rillnet.runtime.observers.heaps import Heap
 from rillnet.runtime.observers.kept import Histories
 from rillnet.runtime.observers.lines import Lines
 from rillnet.runtime.observers.query import Query, make_query
@@ -40,6 +42,9 @@ class Running(Protocol):
     scalars: dict[str, Tensor]
     placement: Placement | None
     control: Any
+
+    def look_ahead(self, wanted: Iterable[FlatSource]) -> Mapping[FlatSource, Tensor]:
+        """What blocks will send in the next training frame."""
 
     @property
     def executor(self) -> Executor:
@@ -75,6 +80,7 @@ class Hub:
         self._views: list[View] = []
         self._histories = Histories()
         self._due: Due = {}
+        self._asking: tuple[Due, list[str]] | None = None
         self._under_way: deque[tuple[Answers, Due, int]] = deque()
         self._is_called = False
         self._listens = False
@@ -198,7 +204,7 @@ class Hub:
         if now >= self._schedule.next_s:
             with self._lock:
                 self._due = self._schedule.due(now)
-            self._values.ask(_addresses(self._due))
+            self._values.ask(self._addresses(self._due))
 
     def after(self) -> None:
         """A training frame is done."""
@@ -208,8 +214,7 @@ class Hub:
             self._answer_together(self._expected)
         elif self._due and self.taps.is_done and self._session.placement is None:
             due, self._due = self._due, {}
-            self._answer(due, self._values.read(_addresses(due)), waits=False)
-            self._values.let_go()
+            self._answer_frame(due, None, waits=False)
 
     def seen(self, outputs: Mapping[str, Any], state: Mapping[str, Tensor], frame: int) -> None:
         """A frame was computed in which nothing was learned.
@@ -224,12 +229,11 @@ class Hub:
             return
         with self._lock:
             due = self._schedule.due(now)
-        self._values.ask(_addresses(due), state)
+        self._values.ask(self._addresses(due), state)
         for name in self.taps.wanted:
             if name in outputs:
                 self.taps.keep(name, outputs[name])
-        self._answer(due, self._values.read(_addresses(due), state), waits=True, frame=frame)
-        self._values.let_go()
+        self._answer_frame(due, state, waits=True, frame=frame)
 
     def refresh(self, stale: bool = False) -> None:
         """Answers what has been asked lately, from the last frame and with the parameters of now.
@@ -327,13 +331,41 @@ class Hub:
 
     # --- asking and answering -----------------------------------------------------------------
 
-    def _answer(self, due: Due, values: Mapping[str, Value], *, waits: bool, frame: int | None = None) -> None:
+    def _addresses(self, due: Due) -> list[str]:
+        """The addresses of what is due; the same list as long as the same is due."""
+        if self._asking is None or self._asking[0] is not due:
+            self._asking = due, _addresses(due)
+        return self._asking[1]
+
+    def _answer_frame(
+        self, due: Due, state: Mapping[str, Tensor] | None, *, waits: bool, frame: int | None = None
+    ) -> None:
+        """Reads what is due of a frame that was asked for it, reduces it and sends it on its way."""
+        addresses = self._addresses(due)
+        heaps, rest = self._values.heaps(due, addresses, state)
+        if rest is not due:
+            addresses = _addresses(rest)
+        self._answer(due, self._values.read(addresses, state), heaps, rest, waits=waits, frame=frame)
+        self._values.let_go()
+
+    def _answer(
+        self,
+        due: Due,
+        values: Mapping[str, Value],
+        heaps: Sequence[Heap] = (),
+        rest: Iterable[Query] | None = None,
+        *,
+        waits: bool,
+        frame: int | None = None,
+    ) -> None:
         """Reduces what is due and sends it on its way."""
-        found, faults = self._values.found(due, values)
-        missing = [watch for query, watches in due.items() if query not in found for watch in watches]
-        with self._lock:
-            self._schedule.missed(missing, self._now())
-        answers = Answers(found)
+        asked = due if rest is None else rest
+        found, faults = self._values.found(asked, values)
+        if len(found) < len(due) - sum(len(heap.queries) for heap in heaps):
+            missing = [watch for query in asked if query not in found for watch in due[query]]
+            with self._lock:
+                self._schedule.missed(missing, self._now())
+        answers = Answers(found, heaps)
         answers.faults.update(faults)
         self._under_way.append((answers, due, self._session.clock.frame if frame is None else frame))
         self._deliver(waits=waits)
@@ -381,6 +413,6 @@ def _with_frame(frame: int, data: Any) -> Any:
     return torch.cat([torch.tensor([float(frame)]), torch.from_numpy(data)])[None].numpy()
 
 
-def _addresses(due: Due) -> list[str]:
+def _addresses(queries: Iterable[Query]) -> list[str]:
     """All addresses that questions are about, each once."""
-    return list(dict.fromkeys(address for query in due for address in query.addresses))
+    return list(dict.fromkeys(address for query in queries for address in query.addresses))

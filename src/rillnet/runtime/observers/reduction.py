@@ -88,7 +88,9 @@ def rows_of(values: Sequence[Tensor]) -> Tensor:
 
 
 def stacked(values: Sequence[Tensor]) -> Tensor:
-    """Tensors of one shape in one, as float32, [K, *shape]."""
+    """Tensors of one shape in one, as float32, [K, *shape]; they may be in one already."""
+    if isinstance(values, Tensor):
+        return values.detach().float()
     whole = values[0].unsqueeze(0) if len(values) == 1 else torch.stack(list(values))
     return whole.detach().float()
 

@@ -68,6 +68,7 @@ class Schedule:
         self._beats: dict[float, _Beat] = {}
         self._fresh: dict[Watch, None] = {}
         self._new: dict[Watch, None] = {}
+        self._known: dict[tuple[float, ...], tuple[Due, list[Viewer]]] = {}  # by the rates that are due together
 
     @property
     def count(self) -> int:
@@ -81,6 +82,7 @@ class Schedule:
             watch: it.
             now: the time in seconds.
         """
+        self._known.clear()
         self._all.add(watch)
         self._fresh[watch] = self._new[watch] = None
         self.next_s = -math.inf
@@ -92,6 +94,7 @@ class Schedule:
         """Lets go of a watch, unless that was done before."""
         if watch not in self._all:
             return
+        self._known.clear()
         self._all.remove(watch)
         self._fresh.pop(watch, None)
         self._new.pop(watch, None)
@@ -106,17 +109,17 @@ class Schedule:
     def due(self, now: float) -> Due:
         """What is to be answered now; from then on it is due again a period later.
 
+        Where the same is due again, and everybody reads what is told, it is the same object, which must not be changed.
+
         Args:
             now: the time in seconds.
         """
-        found: Due = {}
-        for beat in self._beats.values():
-            if now >= beat.due_s:
-                beat.due_s = max(beat.due_s + beat.period_s, now)  # what was missed is not made up for
-                for query, watches in beat.watches.items():
-                    kept = [watch for watch in watches if watch.view.may_be_told(now)]
-                    if kept:
-                        found.setdefault(query, []).extend(kept)
+        beats = [beat for beat in self._beats.values() if now >= beat.due_s]
+        for beat in beats:
+            beat.due_s = max(beat.due_s + beat.period_s, now)  # what was missed is not made up for
+        found, views = self._together(beats)
+        if self._fresh or not all(view.may_be_told(now) for view in views):
+            found = {query: kept for query, watches in found.items() if (kept := _told(watches, now))}
         for watch in self._fresh:
             told = found.setdefault(watch.query, [])
             if watch not in told:
@@ -124,6 +127,18 @@ class Schedule:
         self._new.clear()
         self._plan(now)
         return found
+
+    def _together(self, beats: Sequence[_Beat]) -> tuple[Due, list[Viewer]]:
+        """The watches of some rates, and whose they are."""
+        key = tuple(beat.period_s for beat in beats)
+        if key not in self._known:
+            found: Due = {}
+            for beat in beats:
+                for query, watches in beat.watches.items():
+                    found.setdefault(query, []).extend(watches)
+            views = {id(watch.view): watch.view for watches in found.values() for watch in watches}
+            self._known[key] = found, list(views.values())
+        return self._known[key]
 
     def new(self) -> Due:
         """What has come since this was asked last, or anything was due."""
@@ -176,3 +191,8 @@ class Schedule:
 
     def _plan(self, now: float) -> None:
         self.next_s = min((beat.due_s for beat in self._beats.values()), default=math.inf)
+
+
+def _told(watches: Iterable[Watch], now: float) -> list[Watch]:
+    """Those whose viewers read what they are told."""
+    return [watch for watch in watches if watch.view.may_be_told(now)]

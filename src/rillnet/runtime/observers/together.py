@@ -41,6 +41,8 @@ def gathered(
 
 
 def _holding(placement: Placement, subject: Subject, streams: int) -> Holding | None:
+    if subject.kind == "gradient":
+        return placement.holding_of_rules(subject.parameter)
     if subject.source is None or subject.signature is None:
         return placement.holdings.get(subject.parameter)
     plan = placement.plan

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from torch import Tensor
@@ -13,6 +13,8 @@ from rillnet.model.net import Net
 from rillnet.model.rollout import Rollout
 from rillnet.runtime.clock import Clock
 from rillnet.runtime.executor import Executor
+from rillnet.runtime.grouping.state import GroupedState
+from rillnet.runtime.observers.heaps import Heap, Heaps
 from rillnet.runtime.observers.query import Query
 from rillnet.runtime.observers.subjects import Subject, Subjects, as_tensor
 from rillnet.runtime.observers.taps import Frame, Taps
@@ -28,6 +30,10 @@ class Addressed(Protocol):
     rollout: Rollout
     clock: Clock
     scalars: dict[str, Tensor]
+    control: Any
+
+    def look_ahead(self, wanted: Iterable[FlatSource]) -> Mapping[FlatSource, Tensor]:
+        """What blocks will send in the next training frame."""
 
     @property
     def executor(self) -> Executor:
@@ -51,6 +57,8 @@ class Values:
         self._session = session
         self.taps = Taps()
         self._subjects: Subjects | None = None
+        self._found: tuple[object, Subjects, dict[str, Subject | None]] | None = None
+        self._heaps: tuple[object, Subjects, Heaps] | None = None
 
     @property
     def subjects(self) -> Subjects:
@@ -63,16 +71,38 @@ class Values:
         """What stands behind some addresses; None if the net has changed and nothing does any more.
 
         Args:
-            addresses: which.
+            addresses: which; an object that was given last is not gone through again, so it must not change.
         """
-        subjects = self.subjects
+        subjects, known = self.subjects, self._found
+        if known is not None and known[0] is addresses and known[1] is subjects:
+            return known[2]
         found: dict[str, Subject | None] = {}
         for address in addresses:
             try:
                 found[address] = subjects.find(address)
             except RequestError:
                 found[address] = None
+        self._found = addresses, subjects, found
         return found
+
+    def heaps(
+        self, queries: Mapping[Query, object], addresses: Sequence[str], state: Mapping[str, Tensor] | None = None
+    ) -> tuple[Sequence[Heap], Iterable[Query]]:
+        """Of what is asked, what can be taken out of the state many blocks at once; and what is left to be read.
+
+        Args:
+            queries: what is asked; an object that was given last is not gone through again, so it must not change.
+            addresses: theirs.
+            state: after the frame; that of the executor if None.
+        """
+        state = self._session.executor.state if state is None else state
+        if not isinstance(state, GroupedState):
+            return (), queries
+        known = self._heaps
+        is_known = known is not None and known[0] is queries and known[1] is self.subjects
+        if known is None or not is_known or known[2].layout is not state.layout:
+            known = self._heaps = queries, self.subjects, Heaps(queries, self.found_subjects(addresses), state)
+        return known[2](state, self.taps.values)
 
     def ask(self, addresses: Iterable[str], state: Mapping[str, Tensor] | None = None) -> list[FlatSource]:
         """Has what stands at some addresses kept in the next frame.
@@ -111,6 +141,8 @@ class Values:
         sources = self.ask(wanted)
         if sources and frame is not None:
             self.taps.values.update(self._session.executor.look_again(sources, frame))
+        elif sources and self._session.control.state == "paused":  # the last frame is not known any more
+            self.taps.values.update(self._session.look_ahead(sources))
         found = self.read(wanted)
         self.let_go()
         return found
@@ -178,13 +210,13 @@ class Values:
         """
         found: dict[Query, list[Tensor]] = {}
         faults: dict[Query, str] = {}
-        subjects = self.found_subjects(values)
+        find = self.subjects.find
         for query in queries:
             tensors: list[Tensor] = []
             for address in query.addresses:
-                value, subject = values.get(address), subjects.get(address)
-                if isinstance(value, Tensor) and subject is not None:
-                    looked_at = subject.looked_at(value, query.stream)
+                value = values.get(address)
+                if isinstance(value, Tensor):
+                    looked_at = find(address).looked_at(value, query.stream)
                     value = "there are not so many streams" if looked_at is None else looked_at
                 if isinstance(value, str):
                     faults[query] = f"{address}: {value}"

@@ -140,3 +140,17 @@ def test_on_the_host_all_shapes_at_once_give_the_same(settings: Any, bad: float 
         assert data.shape == tuple(expected.data.shape[1:])
         np.testing.assert_allclose(data.astype(int), expected.data[0].numpy().astype(int), atol=1)
         assert (low, high) == pytest.approx((float(expected.low[0]), float(expected.high[0])))
+
+
+def test_pictures_of_one_shape_are_what_each_is_alone() -> None:
+    random = torch.Generator().manual_seed(3)
+    shapes = [(5, 7, 7), (64,), (5, 7, 7), (3, 40, 40), (5, 7, 7), (10,)]
+    values = [torch.randn(shape, generator=random) for shape in shapes]
+    values[2][0, 0, 0] = float("nan")
+    for settings in ({}, {"size": (9, 9)}):
+        together, alone = Thumbnail(**settings).rows(values), [Thumbnail(**settings).rows([one])[0] for one in values]
+        for one, other in zip(together, alone, strict=True):
+            assert np.array_equal(one[0], other[0])
+            assert one[1:] == other[1:]
+    whole = torch.stack([values[0], values[4]])
+    assert [row[1:] for row in Thumbnail().rows(whole)] == [row[1:] for row in Thumbnail().rows([*whole])]

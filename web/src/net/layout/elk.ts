@@ -5,16 +5,18 @@ import elkWorker from 'elkjs/lib/elk-worker.min.js?url'
 import { FRAME_HEAD, FRAME_PAD, LAYER_GAP, NODE_GAP, type LayoutAnswer, type LayoutRequest } from './types'
 
 let elk: InstanceType<typeof ELK> | null = null
+let isWarm = false
 
-/** Starts the worker, which takes a while to read its program, before the first net is there. */
-export function startElk(): InstanceType<typeof ELK> {
-  elk ??= new ELK({ workerFactory: () => new Worker(elkWorker) })
-  return elk
+/** Whether its worker has read its program, which takes longer than the layout of a small net. */
+export function elkIsWarm(): boolean {
+  return isWarm
 }
 
 export async function byElk(request: LayoutRequest): Promise<LayoutAnswer> {
   const began = performance.now()
-  const root = await startElk().layout(elkGraph(request))
+  elk ??= new ELK({ workerFactory: () => new Worker(elkWorker) })
+  const root = await elk.layout(elkGraph(request))
+  isWarm = true
   return { ...answered(root, request), took: performance.now() - began }
 }
 
@@ -22,6 +24,7 @@ export async function byElk(request: LayoutRequest): Promise<LayoutAnswer> {
 export function stopElk(): void {
   elk?.terminateWorker()
   elk = null
+  isWarm = false
 }
 
 export function elkGraph(request: LayoutRequest): ElkNode {

@@ -2,15 +2,21 @@
 
 import { cardOf, type Card } from '../cards'
 import type { Visible } from '../graph'
-import { byElk, startElk, stopElk } from './elk'
+import { byElk, elkIsWarm, stopElk } from './elk'
+import { layered } from './layered'
+import { savedLayout, saveLayout } from './saved'
 import type { Direction, LayoutAnswer, LayoutRequest } from './types'
 
 /** Nodes and links up to which ELK is asked; it takes less than a second there. docs/decisions/0022 has the measurements. */
 export const ELK_NODES = 160
 export const ELK_LINKS = 360
-/** Milliseconds after which ELK is given up, and after which the other layout is shown until ELK's is there. */
-const ELK_PATIENCE = 6000
-const INTERIM = 700
+/**
+ * Milliseconds after which ELK is given up, and after which the other layout is shown until ELK's is there. While ELK's
+ * program is not read yet, which takes longer than most layouts, the other is shown at once, and ELK begins after it.
+ */
+const ELK_PATIENCE = 15_000
+const INTERIM = 500
+const BREATH = 120
 const KEPT = 12
 
 export interface LaidOut {
@@ -19,12 +25,6 @@ export interface LaidOut {
 }
 
 const kept = new Map<string, Promise<LaidOut>>()
-
-/** Starts the workers, so that they are ready when the first net is there. */
-export function startWorkers(): void {
-  startElk()
-  layoutWorker()
-}
 
 /**
  * The layout of what is shown; the same promise again for a key that was asked for before.
@@ -46,12 +46,18 @@ async function computed(shown: Visible, direction: Direction, aspect: number, in
   const request = requestOf(shown, cards, direction, aspect)
   const isSmall = shown.nodes.length <= ELK_NODES && shown.links.length <= ELK_LINKS
   if (!isSmall) return { layout: await inWorker(request), cards }
-  let isDone = false
-  setTimeout(() => {
-    if (!isDone) void inWorker(request).then((layout) => isDone || interim({ layout, cards }))
-  }, INTERIM)
-  const layout = await elkOrLayered(request)
-  isDone = true
+  const known = savedLayout(request)
+  if (known) return { layout: known, cards }
+  const show = () => interim({ layout: layered(request), cards })
+  let waiting: ReturnType<typeof setTimeout> | undefined
+  if (elkIsWarm()) waiting = setTimeout(show, INTERIM)
+  else {
+    show()
+    await new Promise((resolve) => setTimeout(resolve, BREATH))
+  }
+  const { layout, isFinal } = await elkOrLayered(request)
+  clearTimeout(waiting)
+  if (isFinal) saveLayout(request, layout)
   return { layout, cards }
 }
 
@@ -70,16 +76,17 @@ export function requestOf(shown: Visible, cards: Card[], direction: Direction, a
   }
 }
 
-async function elkOrLayered(request: LayoutRequest): Promise<LayoutAnswer> {
+/** ELK's layout, or where ours shows more; `isFinal` unless ELK took too long, which may be otherwise another time. */
+async function elkOrLayered(request: LayoutRequest): Promise<{ layout: LayoutAnswer; isFinal: boolean }> {
   const late = new Promise<null>((resolve) => setTimeout(resolve, ELK_PATIENCE, null))
   try {
     const answer = await Promise.race([byElk(request), late])
-    if (answer) return isLong(answer, request) ? shorter(answer, await inWorker(request), request.aspect) : answer
+    if (answer) return { layout: isLong(answer, request) ? shorter(answer, await inWorker(request), request.aspect) : answer, isFinal: true }
     stopElk()
   } catch (error) {
     console.warn('ELK could not lay the net out', error)
   }
-  return inWorker(request)
+  return { layout: await inWorker(request), isFinal: false }
 }
 
 /** Whether a layout leaves most of a view empty when it is shown whole. */

@@ -62,6 +62,10 @@ export function colour(reading: Reading, pixels: Uint32Array, scale: Scale, isDa
     return
   }
   const { low, high } = reading
+  if (scale === 'grey' && low === high) {
+    pixels.fill(grey[low > 0 ? 255 : 0]!) // no range tells how bright it is: nothing is black, all else white
+    return
+  }
   if (scale === 'grey') {
     for (let n = 0; n < pixels.length; n++) pixels[n] = grey[data[n]!]!
     return

@@ -13,6 +13,11 @@ const OTHERS: readonly { group: string; keys: string[]; label: string }[] = [
   { group: 'Page', keys: ['?'], label: 'Show or hide this list' },
   { group: 'Page', keys: ['Tab', 'Shift Tab'], label: 'To the next or the last control' },
   { group: 'Page', keys: ['←', '→'], label: 'To the next tab, where a tab has the focus' },
+  { group: 'Net', keys: ['/'], label: 'Find a block by its name' },
+  { group: 'Net', keys: ['←', '↑', '→', '↓'], label: 'To the block beside; with Shift, move the view' },
+  { group: 'Net', keys: ['Enter'], label: 'Show its output large, or open its module' },
+  { group: 'Net', keys: ['M'], label: 'What can be done to it' },
+  { group: 'Net', keys: ['+', '−', 'F'], label: 'Scale, or show the whole net' },
   { group: 'Numbers', keys: ['↑', '↓'], label: 'Change a number field by its leading digit' },
   { group: 'Numbers', keys: ['Enter'], label: 'Send the number' },
 ]

@@ -16,7 +16,8 @@ const STATES = {
   paused: 'paused',
   stopping: 'stopping',
   ended: 'ended',
-  lost: 'not heard of',
+  silent: 'no answer',
+  lost: 'lost',
 }
 
 export function Transport() {
@@ -138,8 +139,8 @@ function ClockView() {
   const { clock, state, frames_per_second: pace } = status
   const connection = store.connection.value
   const isOver = store.ended.value !== null || connection === 'ended'
-  const isKnown = connection === 'open' && !isOver
-  const word = isOver ? 'ended' : isKnown ? state : 'lost'
+  const isKnown = connection === 'open' && !isOver && !store.isSilent.value
+  const word = isOver ? 'ended' : isKnown ? state : connection === 'open' ? 'silent' : 'lost'
   return (
     <div class="clock" aria-label="Clock">
       <span class={`state ${word}`} role="status" title={isKnown ? undefined : 'How it stood when it was last heard of'}>

@@ -13,6 +13,8 @@ export interface Line {
   /** Which of the colours. */
   colour: number
   dash?: number[]
+  /** Whether it stays behind the others. */
+  isFaint?: boolean
 }
 
 interface Props {
@@ -34,6 +36,10 @@ interface Props {
 /** How often a chart is drawn anew at most, in milliseconds. */
 const PACE = 250
 const LINES_SHOWN = 40
+/** How much of its colour a line has that stays behind the others. */
+const FAINT = 0.45
+/** Distances between two lines of an axis that counts: there is no half step. */
+const WHOLE = Array.from({ length: 13 }, (_, power) => [1, 2, 5].map((digit) => digit * 10 ** power)).flat()
 
 export function Chart(props: Props) {
   const { title, lines, smoothing = 0, isLog = false, axis = 'step', height = 150, bounds, sync, format = (value) => brief(value) } = props
@@ -44,7 +50,7 @@ export function Chart(props: Props) {
   const [isZoomed, setZoomed] = useState(false)
   const [newest, setNewest] = useState<(number | null)[]>([])
   const shown = lines.slice(0, LINES_SHOWN)
-  const key = JSON.stringify([shown.map((line) => [line.label, line.colour, line.dash]), isLog, isDark.value, height, axis, bounds])
+  const key = JSON.stringify([shown.map((line) => [line.label, line.colour, line.dash, line.isFaint]), isLog, isDark.value, height, axis, bounds])
 
   // What is drawn is read from here, so that new lines of the same look need no new plot.
   const drawn = useRef({ shown, smoothing })
@@ -144,7 +150,7 @@ export function Chart(props: Props) {
                 y1="4"
                 x2="18"
                 y2="4"
-                stroke={lineColour(line.colour, isDark.value)}
+                stroke={faded(lineColour(line.colour, isDark.value), line.isFaint ? FAINT : 1)}
                 stroke-width="2"
                 stroke-dasharray={line.dash?.join(' ')}
               />
@@ -187,7 +193,7 @@ function extentOf(lines: Line[]): { min: number; max: number } | null {
     min = Math.min(min, series.steps[0]!)
     max = Math.max(max, series.steps[series.length - 1]!)
   }
-  return min > max ? null : { min, max: max === min ? min + 1 : max }
+  return min > max ? null : max === min ? { min: min - 1, max: max + 1 } : { min, max }
 }
 
 /** The value of a line at or before a place of the axis; lines have gaps where others have points. */
@@ -213,7 +219,7 @@ interface Options {
   onZoom(range: { min: number; max: number } | null): void
 }
 
-function plotOptions({ lines, dark, isLog, width, height, bounds, sync, onPoint, onZoom }: Options): uPlot.Options {
+function plotOptions({ lines, dark, isLog, width, height, bounds, sync, axis, onPoint, onZoom }: Options): uPlot.Options {
   const text = token('text-3')
   const grid = { stroke: token('line'), width: 1 }
   const font = `10px ${token('font')}`
@@ -234,20 +240,20 @@ function plotOptions({ lines, dark, isLog, width, height, bounds, sync, onPoint,
       y: { distr: isLog ? 3 : 1, range: (_, min, max) => verticalRange(min, max, isLog, bounds) },
     },
     axes: [
-      { ...axes, size: 22, space: 56, values: (_, splits, __, ___, step) => splits.map((split) => tickText(split, step)) },
+      { ...axes, ...(axis === 'step' ? { incrs: WHOLE } : {}), size: 22, space: 56, values: (_, splits, __, ___, step) => splits.map((split) => tickText(split, step)) },
       { ...axes, ...(isLog ? { splits: (_: uPlot, __: number, low: number, high: number) => powers(low, high, 6) } : {}), size: 46, space: 26, values: (_, splits, __, ___, step) => splits.map((split) => (split === null ? '' : isLog ? brief(split) : tickText(split, step))) },
     ],
     series: [
       {},
       ...lines.map((line) => {
-        const stroke = lineColour(line.colour, dark)
+        const stroke = faded(lineColour(line.colour, dark), line.isFaint ? FAINT : 1)
         return {
           label: line.label,
           stroke,
-          width: 1.5,
+          width: line.isFaint ? 1 : 1.5,
           spanGaps: true,
           ...(line.dash?.length ? { dash: line.dash } : {}),
-          points: { show: (_: uPlot, __: number, first: number, last: number) => last - first < 12, size: 4, fill: faded(stroke, 0.9) },
+          points: { show: (_: uPlot, __: number, first: number, last: number) => !line.isFaint && last - first < 12, size: 4, fill: stroke },
         }
       }),
     ],

@@ -11,11 +11,12 @@ import { Buffers, rateOf } from './buffers'
 import { Chart, type Line } from './chart'
 import { liveOf, loadMetrics } from './live'
 import { MetricCharts, type Source } from './metrics'
+import { seenOf, useNow } from './now'
 
 const smoothing = kept('charts.smoothing', 0)
 const isLog = kept('charts.log', false)
 const shows = kept<Record<string, boolean>>('charts.shows', { metrics: true, session: true, machine: true })
-const SECTIONS = { metrics: 'Metrics', session: 'Rates and pace', machine: 'Machine' } as const
+const SECTIONS = { metrics: 'Metrics', session: 'Rates', machine: 'Machine' } as const
 
 export function Charts() {
   const store = useStore()
@@ -28,10 +29,12 @@ export function Charts() {
   useEffect(() => {
     compared.value = []
   }, [id])
-  const hasMetrics = useComputed(() => live.metrics.names.value.length > 0).value
+  const now = live.watched.session
+  useNow(store, now)
+  const hasMetrics = useComputed(() => live.metrics.names.value.length > 0 || seenOf(now).length > 0).value
   const sources = useMemo<Source[]>(() => [{ label: id ?? 'this run', buffers: live.metrics }, ...compared.value], [id, compared.value])
   if (!id) return <Blank title="No session is shown">Open a live run to see its numbers.</Blank>
-  const look = { leavesOut: isRate, height, smoothing: smoothing.value, isLog: isLog.value, filter: filter.value }
+  const look = { leavesOut: isRate, height, smoothing: smoothing.value, isLog: isLog.value, filter: filter.value, now }
   return (
     <div class="charts">
       <div class="toolbar">
@@ -88,8 +91,8 @@ function isRate(group: string): boolean {
   return rateOf(group) !== null
 }
 
-/** What a chart has beside its plot, in pixels: its title and a line of legend; and the bar above all charts. */
-const APART = 58
+/** What a chart has beside its plot, in pixels: its title and two lines of legend; and the bar above all charts. */
+const APART = 72
 const BAR = 40
 
 /** The height at which one row of charts fills the panel, within reason. */

@@ -5,6 +5,7 @@ import type { Buffers } from './buffers'
 import { Chart, type Line } from './chart'
 import { dashOf } from './colours'
 import { grouped, isProfile, isShare, type Named } from './groups'
+import { nowOf, seenOf } from './now'
 import { Profile } from './profile'
 
 export interface Source {
@@ -21,11 +22,13 @@ export interface Look {
   height?: number
   /** Charts that are shown elsewhere. */
   leavesOut?: (group: string) => boolean
+  /** What the page sees of losses in every frame, drawn behind what the first run writes of them. */
+  now?: Buffers
 }
 
 export function MetricCharts({ sources, look }: { sources: readonly Source[]; look: Look }) {
   const names = sources.map(({ buffers }) => buffers.names.value)
-  const groups = grouped(new Set(names.flat()))
+  const groups = grouped(new Set([...names.flat(), ...(look.now ? seenOf(look.now) : [])]))
   const wanted = [...groups].filter(([group]) => group.toLowerCase().includes(look.filter.toLowerCase()) && !look.leavesOut?.(group))
   return (
     <>
@@ -46,7 +49,8 @@ interface OneProps {
 function OneMetric({ group, list, sources, look }: OneProps) {
   const share = isShare(group)
   const format = share ? asPercent : (value: number | null) => brief(value, 4)
-  const lines = linesOf(list, sources)
+  const now = look.now && nowOf(look.now, group)
+  const lines = [...(now ? [{ label: 'now', series: now, colour: 0, isFaint: true }] : []), ...linesOf(list, sources)]
   return (
     <>
       {isProfile(list) && <Profile title={`${group} since onset`} list={list} sources={sources} height={look.height ?? 150} />}

@@ -13,7 +13,6 @@ interface Props {
   height: number
 }
 
-const WIDTH = 320
 const LEFT = 30
 const BOTTOM = 26
 const TOP = 6
@@ -40,21 +39,28 @@ export function Profile({ title, list, sources, height }: Props) {
     const timer = setInterval(look, 500)
     return () => clearInterval(timer)
   })
-  const inner = WIDTH - LEFT - 6
+  const figure = useRef<HTMLElement>(null)
+  const [width, setWidth] = useState(320)
+  useEffect(() => {
+    const observer = new ResizeObserver(() => figure.current && setWidth(Math.max(120, figure.current.clientWidth)))
+    if (figure.current) observer.observe(figure.current)
+    return () => observer.disconnect()
+  }, [])
+  const inner = width - LEFT - 6
   const slot = inner / Math.max(1, own.length)
-  const width = Math.max(3, (slot - 6) / Math.max(1, sources.length))
+  const thick = Math.max(2, (slot - Math.min(6, slot / 4)) / Math.max(1, sources.length))
   const y = (value: number) => TOP + (1 - Math.min(1, Math.max(0, value))) * (height - TOP - BOTTOM)
   const told = bars[0]?.map((bar) => `${bar.index}: ${percent(bar.value)}`).join(', ') ?? ''
   return (
-    <figure class="chart profile" aria-label={`${title}, ${told}`}>
+    <figure class="chart profile" ref={figure} aria-label={`${title}, ${told}`}>
       <figcaption>
         <span class="chart-title">{title}</span>
         {phase && <span class="note">{phase}</span>}
       </figcaption>
-      <svg viewBox={`0 0 ${WIDTH} ${height}`} height={height} role="presentation">
+      <svg viewBox={`0 0 ${width} ${height}`} height={height} role="presentation">
         {[0, 0.5, 1].map((at) => (
           <g key={at} class="grid">
-            <line x1={LEFT} x2={WIDTH - 6} y1={y(at)} y2={y(at)} />
+            <line x1={LEFT} x2={width - 6} y1={y(at)} y2={y(at)} />
             <text x={LEFT - 4} y={y(at) + 3} text-anchor="end">
               {at * 100}
             </text>
@@ -62,17 +68,17 @@ export function Profile({ title, list, sources, height }: Props) {
         ))}
         {bars.map((row, run) =>
           row.map((bar, n) => {
-            const x = LEFT + n * slot + 3 + run * width
+            const x = LEFT + n * slot + Math.min(3, slot / 8) + run * thick
             const colour = lineColour(sources.length > 1 ? run : 0, isDark.value)
             return (
               <g key={`${run} ${bar.index}`}>
                 <title>{`${sources.length > 1 ? `${sources[run]!.label}, ` : ''}${bar.index} frames: ${percent(bar.value)}`}</title>
-                {bar.value !== null && <rect x={x} width={width - 1} y={y(bar.value)} height={y(0) - y(bar.value)} fill={colour} opacity="0.85" />}
-                {bar.before !== null && <line class="before" x1={x} x2={x + width - 1} y1={y(bar.before)} y2={y(bar.before)} />}
-                {run === 0 && bar.value !== null && slot > 26 && sources.length === 1 && (
+                {bar.value !== null && <rect x={x} width={thick - 1} y={y(bar.value)} height={y(0) - y(bar.value)} fill={colour} opacity="0.85" />}
+                {bar.before !== null && <line class="before" x1={x} x2={x + thick - 1} y1={y(bar.before)} y2={y(bar.before)} />}
+                {run === 0 && bar.value !== null && slot > 20 && sources.length === 1 && (
                   <text
                     class={bar.value > 0.2 ? 'value inside' : 'value'}
-                    x={x + width / 2}
+                    x={x + thick / 2}
                     y={bar.value > 0.2 ? y(bar.value) + 13 : y(bar.value) - 4}
                     text-anchor="middle"
                   >

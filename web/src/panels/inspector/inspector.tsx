@@ -10,6 +10,7 @@ import { useSlice } from '../slice'
 import { FanChart, Histogram } from './distribution'
 import { EdgeInspector } from './edge'
 import { Maps, type Marked, type Tool } from './maps'
+import { Overview } from './overview'
 import { Parameter } from './parameters'
 import { Section } from './section'
 import { BlockSettings } from './settings'
@@ -24,9 +25,10 @@ export function Inspector() {
   if (!store.id.value) return <Blank title="No session is shown" />
   if (!description) {
     const isWaiting = store.connection.value === 'connecting' || store.connection.value === 'open'
-    return <Blank title={isWaiting ? 'Asking for the net' : 'The net is not known'} isBusy={isWaiting} />
+    const isPrepared = store.status.value?.choice !== null
+    return <Blank title={isWaiting ? (isPrepared ? 'Asking for the net' : 'The run is being prepared') : 'The net is not known'} isBusy={isWaiting} />
   }
-  if (!selection) return <Blank title="Nothing is selected">Click a block or an edge of the net, or find one in the outline.</Blank>
+  if (!selection) return <Overview description={description} />
   if (selection.kind === 'module') return <Module description={description} path={selection.path} />
   if (selection.kind === 'edge') {
     const edge = description.edges.find((one) => one.from === selection.from && one.to === selection.to && one.port === selection.port)
@@ -67,7 +69,7 @@ function Block({ description, block, isInput }: { description: Description; bloc
       {!isInput && <Deeds block={block} list={list} isHeld={isHeld} />}
       <InForce list={list} />
       <Section id="output" title="Output" note={shapeText(block.shape)}>
-        <Output path={block.path} isInput={isInput} shape={shape} tool={tool} setTool={setTool} marked={marked} setMarked={setMarked} />
+        <Output path={block.path} isPicture={isPicture(block, isInput)} shape={shape} tool={tool} setTool={setTool} marked={marked} setMarked={setMarked} />
       </Section>
       <BlockSettings path={block.path} settings={block.settings} />
       {block.parameters.map((parameter) => (
@@ -79,6 +81,12 @@ function Block({ description, block, isInput }: { description: Description; bloc
       {!isInput && <Structure description={description} block={block} />}
     </div>
   )
+}
+
+/** Whether it sends what is seen, and not what is made of it: an input, or a block that only hands a picture on. */
+function isPicture(block: BlockInfo, isInput: boolean): boolean {
+  const shape = firstShape(block.shape)
+  return isInput || (block.type === 'Identity' && shape?.length === 3 && shape[0] === 1)
 }
 
 /** Whether a pattern names an address: `*` within a part, `**` over parts, or the block that it belongs to. */
@@ -117,7 +125,7 @@ function Head({ block, isInput }: { block: BlockInfo; isInput: boolean }) {
 
 interface OutputProps {
   path: string
-  isInput: boolean
+  isPicture: boolean
   shape: Shape | null
   tool: Tool
   setTool(tool: Tool): void
@@ -125,7 +133,7 @@ interface OutputProps {
   setMarked(marked: Marked | null): void
 }
 
-function Output({ path, isInput, shape, tool, setTool, marked, setMarked }: OutputProps) {
+function Output({ path, isPicture, shape, tool, setTool, marked, setMarked }: OutputProps) {
   const store = useStore()
   const address = `net/${path}/output`
   const count = shape?.reduce((product, size) => product * size, 1) ?? 1
@@ -150,7 +158,7 @@ function Output({ path, isInput, shape, tool, setTool, marked, setMarked }: Outp
           address={address}
           label={`Output of ${path}`}
           shape={shape}
-          isPicture={isInput}
+          isPicture={isPicture}
           tool={tool}
           marked={marked}
           onMark={setMarked}

@@ -68,7 +68,7 @@ export function Maps(props: Props) {
     const layout = layoutOf(own, input)
     const values = isWeight ? ofInput(numbers, own, input) : numbers
     if (!isWeight) isSigned.current = hasBothSigns(values)
-    const limits = bounds(values, isSigned.current)
+    const limits = bounds(values, isSigned.current && !isPicture)
     const [width, height] = pixelSize(layout)
     if (element.width !== width || element.height !== height) {
       element.width = width
@@ -77,7 +77,7 @@ export function Maps(props: Props) {
     const context = element.getContext('2d')
     if (!context) return
     const image = context.createImageData(width, height)
-    paint(image.data, values, layout, COLOURS[isSigned.current ? (isDark.peek() ? 'dark' : 'light') : isPicture ? 'grey' : 'sequential'], limits)
+    paint(image.data, values, layout, COLOURS[isPicture ? 'grey' : isSigned.current ? (isDark.peek() ? 'dark' : 'light') : 'sequential'], limits)
     context.putImageData(image, 0, 0)
     shown.current = { values, layout }
     setRange((before) => (before && before[0] === limits[0] && before[1] === limits[1] ? before : limits))
@@ -102,7 +102,7 @@ export function Maps(props: Props) {
         <canvas ref={overlay} class="marks" aria-hidden="true" />
       </div>
       <div class="maps-foot">
-        <span class={`ramp ${isSigned.current ? (isDark.value ? 'dark' : 'light') : isPicture ? 'grey' : 'sequential'}`} aria-hidden="true" />
+        <span class={`ramp ${isPicture ? 'grey' : isSigned.current ? (isDark.value ? 'dark' : 'light') : 'sequential'}`} aria-hidden="true" />
         <span>{range ? `${brief(range[0])} … ${brief(range[1])}` : 'not read yet'}</span>
         <span class="pointed">{pointed ?? (isReduced ? 'reduced; too large to show whole' : '')}</span>
       </div>

@@ -87,20 +87,24 @@ class Thumbnail(Reduction):
 
     @np.errstate(all="ignore")
     def rows(self, values: Sequence[Tensor]) -> list[Row]:
-        """Draws them on the host, all in a few operations whatever their shapes."""
-        laid_out = [self._laid_out(value.detach().float().numpy()[None]) for value in values]
+        """Draws them on the host, all in a few operations; those of one shape are one array from beginning to end."""
+        stacks = _by_shape(values)
+        laid_out = [self._laid_out(stack) for _, stack in stacks]
         flat = np.concatenate([tiles.ravel() for tiles, _, _ in laid_out])
-        sizes = np.array([tiles.size for tiles, _, _ in laid_out])
-        starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-        levels, low, high = levels_of(flat, starts, sizes)
-        drawn = []
-        for number, (tiles, rows, columns) in enumerate(laid_out):
-            own = levels[starts[number] : starts[number] + sizes[number]].reshape(tiles.shape)
-            drawn.append((self._picture(own, rows, columns), float(low[number]), float(high[number])))
-        return drawn
+        sizes = np.repeat([tiles[0].size for tiles, _, _ in laid_out], [len(tiles) for tiles, _, _ in laid_out])
+        levels, low, high = levels_of(flat, np.concatenate([[0], np.cumsum(sizes)[:-1]]), sizes)
+        lows, highs = low.tolist(), high.tolist()
+        drawn: dict[int, Row] = {}
+        begin = 0
+        for (places, _), (tiles, rows, columns) in zip(stacks, laid_out, strict=True):
+            pictures = self._pictures(levels[begin : begin + tiles.size].reshape(tiles.shape), rows, columns)
+            begin += tiles.size
+            for place, picture in zip(places, pictures, strict=True):
+                drawn[place] = picture, lows[len(drawn)], highs[len(drawn)]
+        return [drawn[place] for place in range(len(values))]
 
     def _laid_out(self, x: NDArray[Any]) -> tuple[NDArray[Any], int, int]:
-        """One array as tiles, thinned out where it will be averaged anyway."""
+        """Arrays of one shape as tiles, thinned out where they will be averaged anyway."""
         if self.shape is not None:
             x = x.reshape(*x.shape[:-1], *self.shape)
         if self.channel == "mean":
@@ -111,22 +115,20 @@ class Thumbnail(Reduction):
         step = self._step(rows * tiles.shape[-2], columns * tiles.shape[-1])
         return tiles[..., ::step, ::step], rows, columns
 
-    def _picture(self, levels: NDArray[Any], rows: int, columns: int) -> NDArray[Any]:
-        """Levels of one picture's tiles side by side, averaged down to its size; uint8."""
-        _, tiles, colours, high, wide = levels.shape
-        shrinks = rows * high > self.size[0] or columns * wide > self.size[1]
-        if shrinks:
-            picture = _side_by_side(torch.from_numpy(levels), rows, columns)
-            return _finished(self._shrunk(picture))[0].numpy()
-        made = levels.astype(np.uint8)
+    def _pictures(self, levels: NDArray[Any], rows: int, columns: int) -> NDArray[Any]:
+        """Levels of pictures' tiles side by side, averaged down to their size; uint8 [K, height, width, ...]."""
+        count, tiles, colours, high, wide = levels.shape
+        if rows * high > self.size[0] or columns * wide > self.size[1]:
+            return _finished(self._shrunk(_side_by_side(torch.from_numpy(levels), rows, columns))).numpy()
         if tiles < rows * columns:
-            made = np.pad(made, ((0, 0), (0, rows * columns - tiles), (0, 0), (0, 0), (0, 0)))
-        if rows == columns == 1 or high == wide == colours == 1:
-            whole = made.reshape(colours, rows * high, columns * wide)
+            made = np.zeros((count, rows * columns, colours, high, wide), np.uint8)
+            made[:, :tiles] = levels
         else:
-            apart = made.reshape(rows, columns, colours, high, wide).transpose(2, 0, 3, 1, 4)
-            whole = apart.reshape(colours, rows * high, columns * wide)
-        return whole[0] if colours == 1 else np.ascontiguousarray(whole.transpose(1, 2, 0))
+            made = levels.astype(np.uint8)
+        if not (rows == columns == 1 or high == wide == colours == 1):
+            made = made.reshape(count, rows, columns, colours, high, wide).transpose(0, 3, 1, 4, 2, 5)
+        whole = made.reshape(count, colours, rows * high, columns * wide)
+        return whole[:, 0] if colours == 1 else np.ascontiguousarray(whole.transpose(0, 2, 3, 1))
 
     def _step(self, high: int, wide: int) -> int:
         """Every how manieth value is enough of a picture that is averaged."""
@@ -185,6 +187,16 @@ def levels_of(
         levels[flat == np.inf] = 255
     levels += np.float32(0.5)
     return levels, low, high
+
+
+def _by_shape(values: Sequence[Tensor]) -> list[tuple[Sequence[int], NDArray[Any]]]:
+    """Tensors of one shape in one array [K, *shape], float32; and the place of each among all."""
+    if isinstance(values, Tensor):
+        return [(range(len(values)), stacked(values).numpy())]
+    found: dict[Any, list[int]] = {}
+    for place, value in enumerate(values):
+        found.setdefault((value.shape, value.dtype), []).append(place)
+    return [(places, stacked([values[place] for place in places]).numpy()) for places in found.values()]
 
 
 def _levels(x_KTCHW: Tensor, low_K: Tensor, high_K: Tensor) -> Tensor:

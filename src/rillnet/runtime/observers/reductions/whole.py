@@ -31,8 +31,10 @@ class Whole(Reduction):
 
     def __call__(self, values: Sequence[Tensor]) -> Reduced:
         """Copies them; [K, *shape]."""
-        whole = values[0].unsqueeze(0) if len(values) == 1 else torch.stack(list(values))
-        whole = whole.detach()
+        if isinstance(values, Tensor):  # they are in one already
+            whole = values.detach()
+        else:
+            whole = (values[0].unsqueeze(0) if len(values) == 1 else torch.stack(list(values))).detach()
         if whole.dtype in (torch.bool, torch.uint8):
             kind = torch.uint8
         else:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from rillnet.runtime.jsonlines import JsonLines
 from rillnet.training.responses import Responses, read_responses
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,10 +32,18 @@ TARGETS = {
     "07_equilibrium_digits": 0.95,
     "07_forward_forward": 0.97,
     "07_hebbian_mnist": 0.9,
+    "09_deep_supervision": 0.95,
+    "09_denoising": 1 / 3,
+    "09_explicit_loss": 0.95,
+    "09_implicit_loss": 0.95,
+    "09_local_and_deep": 0.95,
+    "09_segmentation": 0.85,
 }
-"""The test accuracy that each must reach; those of `03` in 200 steps, with their last answer."""
+"""The test accuracy that each must reach; those of `03` in 200 steps, with their last answer. That of
+`09_segmentation` is of the pixels of a digit; of `09_denoising` it is the part of the noise that may be left."""
 
 ENERGY_TARGETS = {
+    "08_dbm_digits": 25.0,
     "08_digits_layers": 3.0,
     "08_digits_autoencoder": 1.2,
     "08_mnist_layers": 30.0,
@@ -43,7 +52,7 @@ ENERGY_TARGETS = {
     "08_rbm_mnist_persistent": 130.0,
 }
 """What each must stay below: the squared error of an image (8 principal components of the digits have 1.62, 30 of MNIST
-13.87), and nats for a test digit, those after two epochs."""
+13.87), and nats for a test digit: those of MNIST after two epochs, of small ones with independent pixels 27.4."""
 
 
 def run(name: str, folder: Path, *words: str) -> dict[str, Any]:
@@ -99,7 +108,6 @@ def responses(name: str, folder: Path, data_root: Path) -> tuple[Responses, Resp
     quick = {
         "data.source.of.root": data_root / "mnist",
         "data.source.evaluation_frames": 60,
-        "learning.main.optimizer.lr": 0.001,
         "run.epochs": "null",
         "run.frames": 2400,
         "run.execution": "eager",
@@ -203,6 +211,15 @@ def test_layers_are_skipped_alike_for_the_same_seed(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
+def test_a_deep_machine_learns_digits(tmp_path: Path) -> None:
+    metrics = run("08_dbm_digits", tmp_path)["metrics"]
+
+    assert -ENERGY_TARGETS["08_dbm_digits"] < metrics["bound"] < 0
+    assert {path.name for path in tmp_path.rglob("*.png")} == {"filters.png", "fantasies.png"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_greedy_layers_of_digits_become_an_autoencoder(tmp_path: Path) -> None:
     layers = run("08_digits_layers", tmp_path)["metrics"]
     tuned = run("08_digits_autoencoder", tmp_path)["metrics"]
@@ -233,6 +250,65 @@ def test_a_machine_learns_mnist(name: str, tmp_path: Path, data_root: Path) -> N
 
     assert -ENERGY_TARGETS[name] < metrics["likelihood"] < 0
     assert {path.name for path in tmp_path.rglob("*.png")} == {"filters.png", "fantasies.png"}
+
+
+def losses(folder: Path, experiment: str) -> list[float]:
+    """The curve that a run left of the loss that both nets have."""
+    rows, _ = JsonLines(folder / "runs" / experiment / "1" / "metrics.jsonl").read()
+    return [row["values"]["implicit"] for row in rows if row["phase"] == "train"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_loss_built_of_blocks_is_learned_like_one_that_is_a_block(tmp_path: Path) -> None:
+    """The same curve, and answers four frames after the digit."""
+    metrics = run("09_explicit_loss", tmp_path)["metrics"]
+    run("09_implicit_loss", tmp_path, "--set", "run.frames=200")
+
+    own, other = losses(tmp_path, "explicit-loss"), losses(tmp_path, "implicit-loss")
+    assert own[0] > 2 > 1 > own[9] > 0
+    assert own[:10] == pytest.approx(other[:10], rel=1e-3)
+    assert max(metrics[f"by_delay/{delay}"] for delay in range(4)) < 0.2
+    assert min(metrics[f"by_delay/{delay}"] for delay in range(4, 7)) >= TARGETS["09_explicit_loss"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_local_answer_comes_before_the_deep_one(tmp_path: Path) -> None:
+    metrics = run("09_local_and_deep", tmp_path)["metrics"]
+
+    assert max(metrics[f"first/{delay}"] for delay in range(2)) < 0.2
+    assert metrics["first/2"] > 0.9
+    assert max(metrics[f"mended/{delay}"] for delay in range(2)) < 0.2
+    assert min(metrics[f"mended/{delay}"] for delay in range(3, 7)) >= TARGETS["09_local_and_deep"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_losses_at_each_depth_and_the_best_state(tmp_path: Path) -> None:
+    told = run("09_deep_supervision", tmp_path)
+
+    assert told["metrics_of"] == "val"
+    assert told["metrics"]["accuracy3"] >= TARGETS["09_deep_supervision"]
+    assert told["epoch"] < 30  # it ended when it read them no better
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_noise_is_taken_off(tmp_path: Path) -> None:
+    metrics = run("09_denoising", tmp_path)["metrics"]
+
+    assert metrics["untouched"] == pytest.approx(0.25**2, rel=0.05)
+    assert metrics["error"] < metrics["untouched"] * TARGETS["09_denoising"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_every_pixel_is_told_what_it_belongs_to(tmp_path: Path) -> None:
+    metrics = run("09_segmentation", tmp_path)["metrics"]
+
+    assert metrics["everywhere"] >= 0.96
+    assert metrics["on_digits"] >= TARGETS["09_segmentation"]
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)

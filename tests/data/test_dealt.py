@@ -80,4 +80,7 @@ def test_more_streams_than_there_is_to_show() -> None:
     )
     with pytest.raises(DataError) as error:
         dealt([Recording(0, 3)]).frame(0, 5, 0)
-    assert str(error.value) == "data.source.train: must have a frame for each of 5 streams (got 3)"
+    assert str(error.value) == (
+        "data.source.train: must have a frame for each of 5 streams (got 3); "
+        "give data.batch_size, the number of streams, at most 3"
+    )

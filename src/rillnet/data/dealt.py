@@ -101,7 +101,10 @@ class DealtFrames:
             first, whole, step = self._recordings[0]
             length = whole // streams
             if length == 0:
-                raise DataError(f"{self._address}: must have a frame for each of {streams} streams (got {whole})")
+                rule = f"must have a frame for each of {streams} streams (got {whole})"
+                raise DataError(
+                    f"{self._address}: {rule}; give data.batch_size, the number of streams, at most {whole}"
+                )
             return [[Recording(first + number * length * step, length, step)] for number in range(streams)]
         if len(self._recordings) < streams:
             count = len(self._recordings)

@@ -16,6 +16,7 @@ from rillnet.data.sources.moving_edges import MovingEdges
 from rillnet.data.sources.oscillators import Oscillators
 from rillnet.data.sources.random_processes import OrnsteinUhlenbeck, PinkNoise, RandomWalk, Spikes, WhiteNoise
 from rillnet.data.sources.roman_numerals import RomanNumerals
+from rillnet.data.sources.scenes import Scenes
 from rillnet.data.sources.sequences import Sequences
 from rillnet.data.sources.text import Text
 from rillnet.data.sources.videos import Camera, Video
@@ -41,6 +42,7 @@ SOURCES: Family[Source] = Family(
         "PinkNoise": PinkNoise,
         "RandomWalk": RandomWalk,
         "RomanNumerals": RomanNumerals,
+        "Scenes": Scenes,
         "Sequences": Sequences,
         "Spikes": Spikes,
         "Text": Text,

@@ -15,9 +15,11 @@ from rillnet.model.layers.activation import (
     Exponential,
     Gaussian,
     Logarithm,
+    Maxout,
     NegativeExponential,
     NegativeLogarithm,
     NegativeSquare,
+    ScaledTanh,
     Sign,
     SoftRound,
     Spiky,
@@ -51,10 +53,20 @@ E = math.e
         (Spiky(threshold=2, saturation=5), [1, 3, 5], [1, 8, 0]),
         (SwitchSign(), [-2, 0.5, 1, 2], [-2, 0.5, 1, -2]),
         (SwitchSign(threshold=-1), [-2, 0.5], [-2, -0.5]),
+        (ScaledTanh(), [-1.5, 0, 3], [-1.7159047 * math.tanh(1), 0, 1.7159047 * math.tanh(2)]),
     ],
 )
 def test_values(block: nn.Module, x: list[float], y: list[float]) -> None:
     assert block(torch.tensor(x, dtype=torch.float64)).tolist() == pytest.approx(y, abs=1e-12)
+
+
+def test_maxout_collapses_neighbouring_features() -> None:
+    x = torch.tensor([[[0.5], [1.0], [-2.0], [3.0]]])  # [batch, features, space]
+
+    assert Maxout(pieces=2)(x).tolist() == [[[1.0], [3.0]]]
+    assert Maxout(pieces=4, over="mean")(x).tolist() == [[[0.625]]]
+    with pytest.raises(ValueError, match=r"^needs a number of features that 3 divides, not \[4\]$"):
+        Maxout(pieces=3)(x)
 
 
 @pytest.mark.parametrize(

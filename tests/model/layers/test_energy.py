@@ -32,6 +32,17 @@ def test_binary_units_are_on_as_often_as_their_field_says() -> None:
     torch.testing.assert_close(drawn.mean(0, keepdim=True), told.detach(), atol=0.01, rtol=0)
 
 
+def test_what_else_is_read_is_added_to_the_field() -> None:
+    x, field = torch.tensor([[1.0, 0.0, 2.0]]), torch.tensor([[0.5, -3.0]])
+    for kind, made in (("binary", BernoulliUnits(3, 2, draws=False)), ("real", GaussianUnits(3, 2, 0.5, draws=False))):
+        units = filled(made)
+        total = nn.functional.linear(x, units.weight) + 2 * field
+        wanted = units.kind.mean(total, units.bias)
+        torch.testing.assert_close(units(x, field, field), wanted, msg=kind)
+    with pytest.raises(ValueError, match=r"must add a field of 2 numbers, not \[1\]"):
+        filled(BernoulliUnits(3, 2))(x, torch.zeros(1, 1))
+
+
 def test_gaussian_units_have_their_deviation_about_their_mean() -> None:
     x = torch.tensor([[1.0, 0.0, 2.0]])
     units = filled(GaussianUnits(3, 2, std=0.5))

@@ -98,6 +98,32 @@ def test_normal_and_uniform_take_their_numbers_from_the_name() -> None:
     assert uniform.max().item() == pytest.approx(4, abs=0.01)
 
 
+@pytest.mark.parametrize(
+    ("name", "deviation"),
+    [
+        ("lecun_normal", math.sqrt(1 / 200)),
+        ("he_uniform", math.sqrt(2 / 200)),
+        ("glorot_normal", math.sqrt(1 / ((8 + 32) * 25 / 2))),
+        ("he_normal_0.5", 0.5 * math.sqrt(2 / 200)),
+    ],
+)
+def test_scaled_draws_have_the_deviation_of_their_fan(name: str, deviation: float) -> None:
+    weight = drawn(name, 32, 8, 5, 5)
+
+    assert weight.std().item() == pytest.approx(deviation, rel=0.03)
+    if "uniform" in name:
+        assert weight.abs().max() <= math.sqrt(3) * deviation
+
+
+@pytest.mark.parametrize(("name", "like"), [("he_normal", "kaiming_normal"), ("glorot_uniform", "xavier_uniform")])
+def test_scaled_draws_are_torchs_where_it_has_them(name: str, like: str) -> None:
+    made = []
+    for one in (name, like):
+        torch.manual_seed(1)
+        made.append(drawn(one, 6, 4, 3, 3))
+    torch.testing.assert_close(*made)
+
+
 @pytest.mark.parametrize("name", ["kaiming_normal", "kaiming_normal_", "orthogonal", "zeros_", "normal"])
 def test_torchs_are_found(name: str) -> None:
     assert find_initializer(name) is not None

@@ -26,3 +26,11 @@ def test_sparsity_is_the_divergence_of_two_coins() -> None:
     loss = SparsityPenalty(rate=0.05)
     assert float(loss(active)) == pytest.approx(expected, rel=1e-5)
     assert float(loss.value(loss.statistics(active))) == pytest.approx(expected, rel=1e-5)
+
+
+def test_hinge_of_class_numbers_is_each_class_against_the_rest() -> None:
+    """max(0, 1 + x) of wrong classes and max(0, 1 - x) of the right one, as in Chainer."""
+    scores, label = torch.tensor([[0.5, 2.0, -3.0], [-1.0, 0.0, 0.25]]), torch.tensor([0, 2])
+    loss = Hinge()
+    assert float(loss(scores, label)) == pytest.approx((0.5 + 3 + 0 + 0 + 1 + 0.75) / 6)
+    assert float(loss.value(loss.statistics(scores, label))) == pytest.approx(float(loss(scores, label)))

@@ -75,14 +75,25 @@ def test_streams_have_weights_of_their_own() -> None:
         assert torch.allclose(sent[n], field.read(x[n : n + 1], weight[n])[0], atol=1e-5)
 
 
-@pytest.mark.parametrize(("source", "target"), [((28, 28), (13, 14)), ((8, 9), (4, 6))])
-def test_pixels_that_do_not_divide_are_refused(source: Pixels, target: Pixels) -> None:
-    rule = (
-        f"^{source[0]} x {source[1]} pixels do not divide into {target[0]} x {target[1]}; "
-        "one must be a whole multiple of the other, or rf 0 to read all$"
-    )
-    with pytest.raises(ValueError, match=rule):
+@pytest.mark.parametrize(
+    ("source", "target", "near"),
+    [
+        ((28, 28), (13, 14), "14 x 14"),
+        ((8, 9), (4, 6), "4 x 3"),
+        ((7, 7), (15, 20), "14 x 21"),
+        ((6, 6), (5, 1), "6 x 1"),
+    ],
+)
+def test_pixels_that_do_not_divide_are_refused(source: Pixels, target: Pixels, near: str) -> None:
+    with pytest.raises(ValueError, match="do not divide") as refused:
         ReceptiveField.between(source, target, 3, 1)
+
+    assert str(refused.value) == (
+        f"{source[0]} x {source[1]} pixels do not divide into {target[0]} x {target[1]}; "
+        f"one must be a whole multiple of the other, as {near} is; or say rf: 0 to read all"
+    )
+    width, height = map(int, near.split(" x "))
+    ReceptiveField.between(source, (width, height), 3, 1)
 
 
 @pytest.mark.parametrize(

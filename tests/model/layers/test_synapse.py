@@ -214,8 +214,8 @@ def test_initialisers_by_name() -> None:
     [
         (
             {"shape": [2, 13, 14], "rf": 3},
-            r"28 x 28 pixels do not divide into 13 x 14; one must be a whole multiple of the other, "
-            r"or rf 0 to read all; it reads x \[1, 28, 28\]",
+            r"28 x 28 pixels do not divide into 13 x 14; one must be a whole multiple of the other, as 14 x 14 is; "
+            r"or say rf: 0 to read all; it reads x \[1, 28, 28\]",
         ),
         ({"shape": [2, 14, 14], "factors": [2]}, r"factors must add up to its 1 sources, not \[2\]"),
         (

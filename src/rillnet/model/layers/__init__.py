@@ -5,9 +5,11 @@ from rillnet.model.layers.activation import (
     Exponential,
     Gaussian,
     Logarithm,
+    Maxout,
     NegativeExponential,
     NegativeLogarithm,
     NegativeSquare,
+    ScaledTanh,
     Sign,
     SoftRound,
     Spiky,
@@ -17,10 +19,15 @@ from rillnet.model.layers.activation import (
     SwitchSign,
 )
 from rillnet.model.layers.cells import ConvLSTMCell, LSTMCell, SimpleRNN
+from rillnet.model.layers.deep_metrics import LikelihoodBound
 from rillnet.model.layers.difference import Difference
+from rillnet.model.layers.distance import GaussianKL, KLDivergence
 from rillnet.model.layers.energy import BernoulliUnits, Draw, GaussianUnits, SoftmaxUnits
 from rillnet.model.layers.energy_metrics import FreeEnergy, LogLikelihood, PseudoLikelihood, ReconstructionError
+from rillnet.model.layers.group_softmax import GroupCrossEntropy, GroupSoftmax
+from rillnet.model.layers.labelling import CTC
 from rillnet.model.layers.loss import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
+from rillnet.model.layers.margin import MarginRanking, MulticlassHinge, Triplet
 from rillnet.model.layers.merge import Concat, Product, Sum
 from rillnet.model.layers.metrics import Accuracy, AccuracyByDelay, ConfusionByDelay, Metric
 from rillnet.model.layers.noise import Noise
@@ -34,6 +41,7 @@ from rillnet.model.layers.responses import FirstResponses
 from rillnet.model.layers.synapse import Synapse
 
 __all__ = [
+    "CTC",
     "Accuracy",
     "AccuracyByDelay",
     "BernoulliUnits",
@@ -50,14 +58,22 @@ __all__ = [
     "FirstResponses",
     "FreeEnergy",
     "Gaussian",
+    "GaussianKL",
     "GaussianUnits",
+    "GroupCrossEntropy",
+    "GroupSoftmax",
     "Hinge",
+    "KLDivergence",
     "LSTMCell",
+    "LikelihoodBound",
     "LocalResponseNorm",
     "LogLikelihood",
     "Logarithm",
+    "MarginRanking",
+    "Maxout",
     "MeanSquaredError",
     "Metric",
+    "MulticlassHinge",
     "NegativeExponential",
     "NegativeLogarithm",
     "NegativeSquare",
@@ -70,6 +86,7 @@ __all__ = [
     "RankingArea",
     "ReconstructionError",
     "Relaxation",
+    "ScaledTanh",
     "Sign",
     "SimpleRNN",
     "SoftRound",
@@ -82,4 +99,5 @@ __all__ = [
     "Sum",
     "SwitchSign",
     "Synapse",
+    "Triplet",
 ]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 from torch import Tensor, nn
 
 from rillnet.errors import suggest
@@ -219,6 +219,56 @@ class SwitchSign(nn.Module):
         return torch.where(x > self.threshold, -x, x)
 
 
+class ScaledTanh(nn.Module):
+    r"""The scaled hyperbolic tangent: $y = 1.7159047 \tanh(\frac23 x)$, so that f(1) is nearly 1.
+
+    Example:
+        >>> ScaledTanh()(torch.tensor([0.0, 1.0]))
+        tensor([0.0000, 1.0000])
+
+    Source:
+        Y. LeCun, L. Bottou, G. B. Orr, K.-R. Mueller: Efficient BackProp, 1998, with the digits of SINGA.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 1.7159047 * torch.tanh(x * (2 / 3))
+
+
+class Maxout(nn.Module):
+    r"""Keeps the largest of each group of neighbouring features: $y_c = \max_{j < k} x_{c k + j}$.
+
+    Args:
+        pieces: k, features in a group.
+        over: `max`, or `mean` for the average of each group.
+
+    Returns:
+        A tensor with the k-th part of the features, [batch, features / k, ...].
+
+    Raises:
+        ValueError: the features cannot be divided so.
+
+    Example:
+        >>> Maxout(pieces=2)(torch.tensor([[1.0, 3.0, -2.0, -5.0]]))
+        tensor([[ 3., -2.]])
+
+    Source:
+        I. J. Goodfellow et al.: Maxout networks, ICML 2013; the mean is akid's CollapseOut.
+    """
+
+    def __init__(self, pieces: Annotated[int, Field(ge=1)] = 2, over: Literal["max", "mean"] = "max") -> None:
+        super().__init__()
+        self.pieces, self.over = pieces, over
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.dim() < 2 or x.shape[1] % self.pieces:
+            raise ValueError(f"needs a number of features that {self.pieces} divides, not {list(x.shape[1:2])}")
+        grouped = x.reshape(x.shape[0], -1, self.pieces, *x.shape[2:])
+        return grouped.amax(2) if self.over == "max" else grouped.mean(2)
+
+    def extra_repr(self) -> str:
+        return f"pieces={self.pieces}" + ("" if self.over == "max" else f", over={self.over}")
+
+
 _SHORT: dict[str, Callable[[], nn.Module]] = {
     "Id": nn.Identity,
     "erf": ErrorFunction,
@@ -240,6 +290,7 @@ _SHORT: dict[str, Callable[[], nn.Module]] = {
     "spiky": Spiky,
     "sqrt": SquareRoot,
     "square": Square,
+    "stanh": ScaledTanh,
     "step": Step,
     "switchsign": SwitchSign,
     "tanh": nn.Tanh,

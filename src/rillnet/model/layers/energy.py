@@ -22,7 +22,10 @@ Positive = Annotated[float, Field(gt=0)]
 
 
 class Units(nn.Module):
-    r"""Base of stochastic units: each is drawn by the field that it reads, $a = \sum_i W_i x_i$, and its bias."""
+    r"""Base of stochastic units: each is drawn by the field that it reads, $a = \sum_i W_i x_i$, and its bias.
+
+    What else it reads is added to the field as it is: in a deep machine what the layer above sends back.
+    """
 
     kind: Kind
 
@@ -51,8 +54,13 @@ class Units(nn.Module):
             return None
         return Signature((count,), pick(known[0], None).dtype) if known else Signature((count,))
 
-    def forward(self, x: Tensor) -> Tensor:
-        mean = self.kind.mean(linear(x, self.weight), self.bias)
+    def forward(self, x: Tensor, *fields: Tensor) -> Tensor:
+        total = linear(x, self.weight)
+        for field in fields:
+            if field.shape != total.shape:
+                raise ValueError(f"must add a field of {self.out_features} numbers, not {list(field.shape[1:])}")
+            total = total + field
+        mean = self.kind.mean(total, self.bias)
         return self.kind.draw_about(mean) if self.draws else mean
 
     def extra_repr(self) -> str:

@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from rillnet.model.layers.annealing import Estimate, annealed_log_partition
 from rillnet.model.layers.boltzmann import RestrictedBoltzmann
 from rillnet.model.layers.energy import log_odds
-from rillnet.model.layers.metrics import Metric
+from rillnet.model.layers.likelihood import Exactness, Likelihood, MeanOfExamples
 from rillnet.model.layers.units import Bernoulli, Gaussian, Kind, Softmax
-from rillnet.random import derive
 
 Count = Annotated[int, Field(ge=1)]
 KindName = Literal["binary", "Gaussian", "softmax"]
 
 
-class _OfMachine(Metric):
+def kind_named(name: KindName, states: int, std: float) -> Kind:
+    """The kind of units of a name.
+
+    Args:
+        name: of the kind.
+        states: how many units a softmax group has.
+        std: standard deviation of Gaussian units.
+
+    Example:
+        >>> kind_named("softmax", 3, 1.0)
+        Softmax(states=3)
+    """
+    if name == "binary":
+        return Bernoulli()
+    return Gaussian(std) if name == "Gaussian" else Softmax(states)
+
+
+class _OfMachine(MeanOfExamples):
     """A metric with the parameters of a machine, which it is to share."""
 
     def __init__(self, in_features: int, units: int, visible: KindName, hidden: KindName, states: int, std: float):
@@ -39,28 +54,9 @@ class _OfMachine(Metric):
     @property
     def machine(self) -> RestrictedBoltzmann:
         """The machine that it measures."""
-        visible, hidden = (self._kind(name) for name in (self.visible, self.hidden))
+        visible, hidden = (kind_named(name, self.states, self.std) for name in (self.visible, self.hidden))
         weight, b, c = (tensor.detach() for tensor in (self.weight, self.visible_bias, self.hidden_bias))
         return RestrictedBoltzmann(visible, hidden, weight, b, c)
-
-    def _kind(self, name: KindName) -> Kind:
-        if name == "binary":
-            return Bernoulli()
-        return Gaussian(self.std) if name == "Gaussian" else Softmax(self.states)
-
-    def _each(self, x_NV: Tensor) -> Tensor:
-        """The value of each example, [N]."""
-        raise TypeError(f"{type(self).__name__} must define _each")
-
-    def statistics(self, *inputs: Any, **named: Any) -> Tensor:
-        """[sum over the examples, number of examples]."""
-        x_NV: Tensor = inputs[0].detach().flatten(1)
-        total = self._each(x_NV).double().sum()
-        return torch.stack([total, total.new_full((), float(x_NV.shape[0]))])
-
-    def value(self, statistics: Tensor) -> Tensor:
-        """The mean."""
-        return (statistics[0] / statistics[1]).to(torch.float32)
 
     def extra_repr(self) -> str:
         return f"{self.visible} {self.in_features} x {self.hidden} {self.units}"
@@ -103,7 +99,8 @@ class FreeEnergy(_OfMachine):
     ) -> None:
         super().__init__(in_features, units, visible, hidden, states, std)
 
-    def _each(self, x_NV: Tensor) -> Tensor:
+    def each(self, x_NV: Tensor) -> Tensor:
+        """The free energy of each example, [N]."""
         return self.machine.free_energy(x_NV)
 
 
@@ -137,7 +134,8 @@ class ReconstructionError(_OfMachine):
     ) -> None:
         super().__init__(in_features, units, visible, hidden, states, std)
 
-    def _each(self, x_NV: Tensor) -> Tensor:
+    def each(self, x_NV: Tensor) -> Tensor:
+        """The squared distance of each example, [N]."""
         return self.machine.reconstruction_error(x_NV)
 
 
@@ -169,13 +167,14 @@ class PseudoLikelihood(_OfMachine):
     ) -> None:
         super().__init__(in_features, units, "binary", hidden, states, std)
 
-    def _each(self, x_NV: Tensor) -> Tensor:
+    def each(self, x_NV: Tensor) -> Tensor:
+        """The log pseudo-likelihood of each example, [N]."""
         # a stride that shares no factor with most sizes visits units all over an image
         unit_N = torch.arange(x_NV.shape[0], device=x_NV.device) * 7919 % self.in_features
         return self.machine.pseudo_likelihood(x_NV, unit_N)
 
 
-class LogLikelihood(_OfMachine):
+class LogLikelihood(Likelihood, _OfMachine):
     r"""The mean log-likelihood of examples: $\log p(v) = -F(v) - \log Z$.
 
     Z is summed exactly where one side has few states, and is otherwise estimated by annealed importance sampling, once,
@@ -214,51 +213,21 @@ class LogLikelihood(_OfMachine):
         std: float = 1.0,
         chains: Count = 100,
         temperatures: Count = 1000,
-        exact: Literal["auto", "never"] = "auto",
+        exact: Exactness = "auto",
         seed: int = 0,
     ) -> None:
         super().__init__(in_features, units, visible, hidden, states, std)
-        self.chains, self.temperatures, self.exact, self.seed = chains, temperatures, exact, seed
-        self._known: tuple[Tensor, Estimate] | None = None
+        self.estimate_by(chains, temperatures, exact, seed)
 
-    def _each(self, x_NV: Tensor) -> Tensor:
+    @property
+    def restricted(self) -> RestrictedBoltzmann:
+        """The machine itself."""
+        return self.machine
+
+    def base(self, mean_V: Tensor) -> Tensor:
+        """The log-odds of the mean, where units are binary."""
+        return log_odds(mean_V) if self.visible == "binary" else self.visible_bias.detach()
+
+    def each(self, x_NV: Tensor) -> Tensor:
+        """The log-likelihood of each example before log Z, [N]."""
         return -self.machine.free_energy(x_NV)
-
-    def statistics(self, *inputs: Any, **named: Any) -> Tensor:
-        """[sum of -F, number of examples, sum of each visible unit], which the estimate begins from."""
-        sums_V = inputs[0].detach().flatten(1).double().sum(0)
-        return torch.cat([super().statistics(*inputs), sums_V])
-
-    def value(self, statistics: Tensor) -> Tensor:
-        """The mean of -F, less log Z."""
-        if statistics.is_meta:  # only the shape is asked for
-            return statistics.new_empty((), dtype=torch.float32)
-        return (statistics[0] / statistics[1] - self._log_partition(statistics).value).to(torch.float32)
-
-    def table(self, statistics: Tensor) -> dict[str, Any] | None:
-        """The logarithm of Z, its bounds by three standard errors, and how many chains count."""
-        found = self._log_partition(statistics)
-        bounds = {"log_partition": found.value, "low": found.low, "high": found.high, "effective": found.effective}
-        return {"type": "LogLikelihood", **{name: x if x - x == 0 else None for name, x in bounds.items()}}
-
-    def _log_partition(self, statistics: Tensor) -> Estimate:
-        """The estimate that belongs to a split; value and table ask for the same one."""
-        if self._known is None or self._known[0] is not statistics:
-            self._known = (statistics, self._estimated(statistics))
-        return self._known[1]
-
-    def _estimated(self, statistics: Tensor) -> Estimate:
-        machine = self.machine
-        if self.exact == "auto" and machine.is_small:
-            exact = machine.log_partition()
-            return Estimate(exact, exact, exact, float("inf"))
-        mean_V = (statistics[2:] / statistics[1]).to(self.visible_bias)
-        base_V = log_odds(mean_V) if self.visible == "binary" else self.visible_bias
-        generator = torch.Generator(self.weight.device).manual_seed(derive(self.seed, "annealing"))
-        return annealed_log_partition(
-            machine,
-            chains=self.chains,
-            temperatures=self.temperatures,
-            base_bias_V=base_V.detach(),
-            generator=generator,
-        )

@@ -1,4 +1,4 @@
-"""Initialisers that torch.nn.init does not have: scaled identities, local inhibition, bilinear kernels; by name.
+"""Initialisers that torch.nn.init does not have: scaled draws and identities, local inhibition, bilinear kernels.
 
 Weights are [target features, source features, x, y], or have any other number of spatial dimensions.
 """
@@ -33,6 +33,32 @@ def xavier(weight: Tensor, gain: float = 1.0) -> Tensor:
     fan = (weight.shape[0] + weight.shape[1]) * math.prod(weight.shape[2:])
     bound = math.sqrt(3.0) * (gain * math.sqrt(2.0 / fan))
     weight.detach().uniform_(-bound, bound)
+    return weight
+
+
+def scaled(weight: Tensor, scale: float = 1.0, *, gain: float = 1.0, fan: str = "in", drawn: str = "normal") -> Tensor:
+    r"""Draws with the deviation $s \sqrt{g / \mathrm{fan}}$, so that what is sent is as large as what is read.
+
+    Args:
+        weight: changed.
+        scale: s.
+        gain: g.
+        fan: `in`, what a unit reads; `both`, the mean of that and of what reads it.
+        drawn: `normal`, or `uniform` between the bounds that have this deviation.
+
+    Source:
+        Y. LeCun et al., Efficient BackProp, 1998 (g = 1); K. He et al., ICCV 2015 (g = 2); X. Glorot, Y. Bengio,
+        AISTATS 2010 (g = 1, both).
+    """
+    targets, sources = _features(weight)
+    places = math.prod(weight.shape[2:])
+    count = sources * places if fan == "in" else (sources + targets) * places / 2
+    deviation = scale * math.sqrt(gain / count)
+    if drawn == "normal":
+        weight.detach().normal_(0, deviation)
+    else:
+        bound = math.sqrt(3) * deviation
+        weight.detach().uniform_(-bound, bound)
     return weight
 
 
@@ -125,7 +151,13 @@ def _centre(weight: Tensor) -> tuple[int, ...]:
     return tuple(size // 2 for size in weight.shape[2:])
 
 
+_SCALED: dict[str, Initializer] = {
+    f"{name}_{drawn}": functools.partial(scaled, gain=gain, fan=fan, drawn=drawn)
+    for name, gain, fan in (("lecun", 1.0, "in"), ("he", 2.0, "in"), ("glorot", 1.0, "both"))
+    for drawn in ("normal", "uniform")
+}
 _NAMED: dict[str, Initializer] = {
+    **_SCALED,
     "xavier": xavier,
     "id": identity,
     "Id": functools.partial(identity, order="tile"),
@@ -147,8 +179,9 @@ def find_initializer(name: str) -> Initializer | None:
     """The initialiser of that name; None if there is none.
 
     Args:
-        name: `xavier`, `id`, `Id`, `-id`, `-Id`, `bilin`, `loc_inh`, with numbers `xavier_gain`, `id_scale`,
-            `normal_mean_std`, `uniform_min_max`, or one of torch.nn.init.
+        name: `xavier`, `id`, `Id`, `-id`, `-Id`, `bilin`, `loc_inh`, `lecun_normal`, `he_normal`, `glorot_normal`, the
+            same with `uniform`, with numbers `xavier_gain`, `id_scale`, `he_normal_scale`, `normal_mean_std`,
+            `uniform_min_max`, or one of torch.nn.init.
 
     Example:
         >>> find_initializer("id_0.5")(torch.empty(2, 2))
@@ -157,6 +190,9 @@ def find_initializer(name: str) -> Initializer | None:
     """
     if name in _NAMED:
         return _NAMED[name]
+    kind, _, factor = name.rpartition("_")
+    if kind in _SCALED and re.fullmatch(_NUMBER, factor):
+        return functools.partial(_SCALED[kind], scale=float(factor))
     word, *numbers = name.split("_")
     known, count = _WITH_NUMBERS.get(word, (None, 0))
     if known is not None and len(numbers) == count and all(re.fullmatch(_NUMBER, number) for number in numbers):

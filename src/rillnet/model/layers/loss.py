@@ -84,6 +84,23 @@ class Loss(Metric):
         return (statistics[0] / statistics[1]).to(torch.float32)
 
 
+class ExampleLoss(Loss):
+    """Base of losses with one term for each example, from any number of sources."""
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return self.terms(*inputs).mean()
+
+    def total(self, *inputs: Tensor) -> Tensor:
+        """The sum over the batch."""
+        return self.terms(*inputs).sum()
+
+    def statistics(self, *inputs: Tensor) -> Tensor:
+        """[total, examples], in float64."""
+        terms = self.terms(*inputs)
+        total = terms.sum().to(torch.float64)
+        return torch.stack([total, torch.full_like(total, len(terms))])
+
+
 def spread_mask(mask_N: Tensor, terms: Tensor) -> Tensor:
     """A mask as weights of terms, of which each example may have many.
 

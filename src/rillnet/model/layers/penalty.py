@@ -14,7 +14,8 @@ from rillnet.model.layers.loss import Loss
 class Hinge(Loss):
     r"""How far scores are from the right side of a margin, averaged over all elements.
 
-    $L = \frac{1}{N D} \sum_{n,d} \max(0, 1 - y_{nd} x_{nd})^p$ with targets of -1 and 1.
+    $L = \frac{1}{N D} \sum_{n,d} \max(0, 1 - y_{nd} x_{nd})^p$ with targets of -1 and 1. Of a class number the
+    target is 1 for that class and -1 for all others: each class against the rest.
 
     Args:
         power: p, 1 or 2.
@@ -41,6 +42,9 @@ class Hinge(Loss):
 
     def terms(self, scores: Tensor, target: Tensor) -> Tensor:  # type: ignore[override]
         """The loss of each element."""
+        if target.dim() < scores.dim() and not target.is_floating_point():
+            target = torch.arange(scores.shape[1], device=scores.device) == target[:, None]
+            target = 2 * target.to(scores.dtype) - 1
         missing = torch.relu(1 - scores * target.to(scores.dtype))
         return missing if self.power == 1 else missing.square()
 

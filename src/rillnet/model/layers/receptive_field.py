@@ -56,6 +56,13 @@ def three_sizes(shape: Sequence[int]) -> tuple[int, int, int]:
     return features, x, y
 
 
+def _nearest(own: int, wanted: int) -> int:
+    """The size nearest to the wanted one that divides a size or is a multiple of it; of two the smaller."""
+    divisors = [size for size in range(1, own + 1) if own % size == 0]
+    multiples = [own * count for count in (wanted // own, wanted // own + 1) if count]
+    return min([*divisors, *multiples], key=lambda size: (abs(size - wanted), size))
+
+
 @dataclass(frozen=True, slots=True)
 class ReceptiveField:
     """How a source's pixels meet the target's.
@@ -95,7 +102,9 @@ class ReceptiveField:
         for own, wanted in zip(source, target, strict=True):
             if max(own, wanted) % min(own, wanted):
                 rule = f"{source[0]} x {source[1]} pixels do not divide into {target[0]} x {target[1]}"
-                raise ValueError(f"{rule}; one must be a whole multiple of the other, or rf 0 to read all")
+                near = " x ".join(str(_nearest(*sizes)) for sizes in zip(source, target, strict=True))
+                needed = f"one must be a whole multiple of the other, as {near} is"
+                raise ValueError(f"{rule}; {needed}; or say rf: 0 to read all")
             strides.append(max(1, own // wanted))
             repeats.append(max(1, wanted // own))
         flat = tuple(1 if own == wanted == 1 else rf for own, wanted in zip(source, target, strict=True))

@@ -68,6 +68,7 @@ class Relaxation(nn.Module):
         steps: int | None = None,
         target: Tensor | None = None,
         nudge: float = 0.0,
+        held: tuple[Tensor, Tensor] | None = None,
     ) -> list[Tensor]:
         """The layers after some steps.
 
@@ -77,6 +78,7 @@ class Relaxation(nn.Module):
             steps: how many; as many as it was made with if None.
             target: what the last layer is nudged towards, [batch, sizes[-1]].
             nudge: how strongly: the energy has |s - target|^2 / 2 times this number as well.
+            held: which units of the last layer stay at a value in every step, and at which, [batch, sizes[-1]] each.
         """
         drive = nn.functional.linear(read_ND, self.weights[0], self.biases[0])
         found = [drive.new_zeros(len(drive), size) for size in self.sizes] if states is None else list(states)
@@ -90,6 +92,8 @@ class Relaxation(nn.Module):
                 elif target is not None:
                     pull = pull + nudge * (target - state)
                 following.append((state + self.step_size * (pull - state)).clamp(0, 1))
+            if held is not None:
+                following[last] = torch.where(held[0], held[1], following[last])
             found = following
         return found
 

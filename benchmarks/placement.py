@@ -30,10 +30,10 @@ from training import machine
 import rillnet as rn
 from rillnet.runtime.placement.calibration import Timed, measured_machine
 from rillnet.runtime.placement.costs import costs_of
+from rillnet.runtime.placement.cutting import cut_into, sending_seconds
 from rillnet.runtime.placement.local import keep_own_parameters
 from rillnet.runtime.placement.plan import PlacementPlan
 from rillnet.runtime.placement.program import PlacedNet, PlacedProgram, ProcessGroups
-from rillnet.runtime.placement.proposing import cut_into
 from rillnet.runtime.placement.records import BlockPlacement, PlacementSpec
 from rillnet.runtime.placement.reduction import GradientReduction
 from rillnet.runtime.placement.work import Counts, share_of
@@ -68,6 +68,9 @@ CASES = {
     "lenet-256": Case("lenet", 256, (1, 28, 28), 8),
     "resnet20-64": Case("resnet20_cifar", 64, (3, 32, 32), 3),
 }
+
+PARTS = ("data", "overhead", "streaming", "locations")
+MICRO_BATCHES = 4
 
 
 class ResNet20(nn.Module):
@@ -108,18 +111,25 @@ def main(arguments: list[str] | None = None) -> int:
     """Measures, and prints what was found."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--cases", nargs="*", choices=CASES, default=list(CASES))
+    parser.add_argument("--parts", nargs="*", choices=PARTS, default=list(PARTS), help="what is measured")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--clock", choices=CLOCKS, default="wall")
     asked = parser.parse_args(arguments)
     print(machine())
     print(f"- load before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     for name in asked.cases:
-        print(f"\n## {name}: two processes of one thread\n")
-        _spawn(_two_processes, 2, asked.clock, name, asked.rounds)
-        print(f"\n## {name}: what a placed program costs more in one process\n")
-        _spawn(_overhead, 1, asked.clock, name, 3 * asked.rounds)
-    print("\n## lenet-256, streaming: frames of two locations against one process\n")
-    _spawn(_streaming, 2, asked.clock, "lenet-256", asked.rounds)
+        if "data" in asked.parts:
+            print(f"\n## {name}: two processes of one thread\n")
+            _spawn(_two_processes, 2, asked.clock, name, asked.rounds)
+        if "overhead" in asked.parts:
+            print(f"\n## {name}: what a placed program costs more in one process\n")
+            _spawn(_overhead, 1, asked.clock, name, 3 * asked.rounds)
+    if "streaming" in asked.parts:
+        print("\n## lenet-256, streaming: frames of two locations against one process\n")
+        _spawn(_streaming, 2, asked.clock, "lenet-256", asked.rounds)
+    if "locations" in asked.parts:
+        print("\n## lenet-256, sequential: steps of two locations against one process\n")
+        _spawn(_locations, 2, asked.clock, "lenet-256", asked.rounds)
     print(f"\n- load after: {os.getloadavg()[0]:.1f}")
     return 0
 
@@ -261,22 +271,39 @@ def _overhead(rank: int, name: str, rounds: int) -> None:
 def _streaming(rank: int, name: str, rounds: int) -> None:
     case = CASES[name]
     inputs = case.inputs()
-    alone = Variant("one process", _Turns(_frames(case, inputs, rank, None)))
     net = _net(case)
-    located = Variant("two locations", _Turns(_frames(case, inputs, rank, _stages(net, case.batch))))
+    spec = _stages(rn.Rollout.streaming(net), case.batch, learns=False)
+    alone = Variant("one process", _Turns(_frames(case, inputs, rank, None)))
+    located = Variant("two locations", _Turns(_frames(case, inputs, rank, spec)))
     _interleave([(alone, False), (located, True)], rounds, 2 * case.steps, rank)
     if rank == 0:
         print(f"- two locations have {speed(located, alone)} times the speed of one process (frames, no learning)")
 
 
-def _stages(net: rn.Net, batch: int) -> PlacementSpec:
+def _locations(rank: int, name: str, rounds: int) -> None:
+    case = CASES[name]
+    inputs = case.inputs()
+    spec = _stages(rn.Rollout.sequential(_net(case)), case.batch, learns=True)
+    alone = Variant("one process", _Turns(_alone(case, inputs)))
+    at_once = Variant("two locations", _Turns(_placed(case, inputs, rank, spec)))
+    parts = spec.model_copy(update={"micro_batches": MICRO_BATCHES})
+    parted = Variant(f"two locations, {MICRO_BATCHES} micro-batches", _Turns(_placed(case, inputs, rank, parts)))
+    _interleave([(alone, False), (at_once, True), (parted, True)], rounds, case.steps, rank)
+    if rank == 0:
+        print(table([alone, at_once, parted], alone).replace("plain eager", "one process"))
+
+
+def _stages(rollout: rn.Rollout, batch: int, *, learns: bool) -> PlacementSpec:
     """The net cut into two stages of about equal time here."""
-    rollout = rn.Rollout.streaming(net)
-    plan, timing = PlacementPlan(rollout, PlacementSpec(processes=1)), Timed(measured_machine())
+    here = measured_machine()
+    plan, timing = PlacementPlan(rollout, PlacementSpec(processes=1)), Timed(here)
     names, counts = rollout.order(), Counts(rollout)
-    shares = [share_of(plan, counts, name, 0, batch) for name in names]
-    seconds = [timing(plan, n, 0, batch, share)[0] if share else 0.0 for n, share in zip(names, shares, strict=True)]
-    everyone: list[Any] = [cut_into(seconds, 2)]
+    seconds = []
+    for block in names:
+        share = share_of(plan, counts, block, 0, batch)
+        found = (0.0, 0.0) if share is None else timing(plan, block, 0, batch, share)
+        seconds.append(sum(found) if learns else found[0])
+    everyone: list[Any] = [cut_into(seconds, 2, sending_seconds(plan, names, batch, here, learns=learns))]
     dist.broadcast_object_list(everyone)  # one measurement decides for all
     blocks = {name: BlockPlacement(location=stage) for name, stage in zip(names, everyone[0], strict=True)}
     return PlacementSpec(processes=2, blocks=blocks)

@@ -11,6 +11,7 @@ See benchmarks/README.md for what is compared and how.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gc
 import json
 import sys
@@ -22,13 +23,15 @@ import psutil
 import torch
 from calm import Calm
 from measuring import CLOCKS, Variant, as_json, interleave, ready, set_clock, speed
+from streaming_jax import NAME as JAX
+from streaming_jax import Jax, reason_to_leave_out
 from streaming_nets import CASES, StreamingCase, dense_case
 from streaming_peers import CompiledLoop, Peer, peers_of
 from training import limit, machine, verdict
 
 import rillnet as rn
 
-PLAIN, OURS, SESSION = "plain loop", "rillnet Program", "rillnet Session"
+PLAIN, COMPILED, OURS, SESSION = "plain loop", "plain loop, compiled", "rillnet Program", "rillnet Session"
 
 
 class ProgramFrames(Peer):
@@ -91,8 +94,10 @@ def main(arguments: list[str] | None = None) -> int:
     print(machine())
     found: dict[str, Any] = {}
     for name in asked.cases:
-        variants, calm = measure(CASES[name], asked)
-        found[name] = {"variants": as_json(variants), "turns": str(calm)}
+        variants, left_out, calm = measure(CASES[name], asked)
+        compiling = {variant.name: compile_s(variant) for variant in variants}
+        told = {"variants": as_json(variants), "compile_s": compiling, "left_out": left_out, "turns": str(calm)}
+        found[name] = told
         del variants
         gc.collect()
     rows = scaling(asked.scaling, asked) if asked.scaling else []
@@ -110,37 +115,71 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, help="torch's threads, for all variants")
     parser.add_argument("--clock", choices=CLOCKS, default="wall", help="cpu: seconds that the process has worked")
     parser.add_argument("--patience", type=float, default=60, help="seconds to wait for a quiet machine, each turn")
-    parser.add_argument("--compile-limit", type=float, default=120, help="seconds torch.compile may take; 0: none")
+    parser.add_argument("--compile-limit", type=float, default=600, help="seconds torch.compile may take; 0: none")
     parser.add_argument("--json", help="a file for all times")
     return parser
 
 
-def measure(case: StreamingCase, asked: argparse.Namespace) -> tuple[list[Variant], Calm]:
-    """Measures all variants of a case, and prints what was found."""
+def measure(case: StreamingCase, asked: argparse.Namespace) -> tuple[list[Variant], dict[str, str], Calm]:
+    """Measures all variants of a case, and prints what was found; also why others were left out."""
     print(f"\n## {case.name}: {case.pools:,} pools {list(case.shape)}\n")
     calm, steps = Calm(patience_s=asked.patience), asked.steps or case.steps
     builds: dict[str, Any] = {OURS: lambda: ProgramFrames(case), SESSION: lambda: SessionFrames(case), **peers_of(case)}
-    variants = [ready(name, build) for name, build in builds.items()]
-    if asked.compile_limit:
-        variants += compiled(case, asked.compile_limit)
+    variants, left_out = [ready(name, build) for name, build in builds.items()], {}
+    for name, found in {JAX: with_jax(case), COMPILED: compiled(case, asked.compile_limit)}.items():
+        if isinstance(found, Variant):
+            variants.append(found)
+        else:
+            left_out[name] = found
     check(variants)
     interleave(variants, asked.rounds, steps, calm, say=lambda text: print(text, file=sys.stderr, flush=True))
     plain = next(variant for variant in variants if variant.name == PLAIN)
-    print(table(sorted(variants, key=lambda variant: variant.median_s), plain))
+    print(table(sorted(variants, key=lambda variant: variant.median_s), plain, left_out))
     print(f"\n{calm}; {asked.rounds} rounds of {steps} frames, {asked.clock} time.\n")
     for line in verdicts(case, variants):
         print(line)
-    return variants, calm
+    return variants, left_out, calm
 
 
-def compiled(case: StreamingCase, limit_s: float) -> list[Variant]:
-    """The plain loop through torch.compile, if that is done in time."""
+def with_jax(case: StreamingCase) -> Variant | str:
+    """The pools in JAX, or why not."""
+    reason = reason_to_leave_out()
+    if reason:
+        return reason
+    variant = ready(JAX, lambda: Jax(case))
+    variant.notes = variant.loop.form  # type: ignore[attr-defined]
+    return variant
+
+
+def compiled(case: StreamingCase, limit_s: float) -> Variant | str:
+    """The plain loop through torch.compile, or why not: it must be done in time."""
+    if not limit_s:
+        return "not asked for"
+    begin = time.perf_counter()
     try:
         with limit(limit_s):
-            return [ready("plain loop, compiled", lambda: CompiledLoop(case))]
+            return ready(COMPILED, lambda: CompiledLoop(case))
     except Exception as error:  # the compiler wraps whatever ends it, the time limit included
-        print(f"- plain loop, compiled: not ready after {limit_s:.0f} s, or failed: {type(error).__name__}\n")
-        return []
+        end_children()
+        torch._dynamo.reset()
+        if time.perf_counter() - begin < limit_s:
+            return f"failed: {type(error).__name__}"
+        return f"not compiled within {limit_s:.0f} s"
+
+
+def end_children() -> None:
+    """Ends the compilers that work on for what nobody waits for."""
+    children = psutil.Process().children(recursive=True)
+    for child in children:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            child.kill()
+    psutil.wait_procs(children, timeout=10)
+
+
+def compile_s(variant: Variant) -> float:
+    """Seconds that a compiler took."""
+    found: float = variant.loop.compile_s  # type: ignore[attr-defined]
+    return found
 
 
 def check(variants: list[Variant]) -> None:
@@ -153,14 +192,15 @@ def check(variants: list[Variant]) -> None:
             raise SystemExit(f"{name} computes something else than the plain loop")
 
 
-def table(variants: list[Variant], plain: Variant) -> str:
+def table(variants: list[Variant], plain: Variant, left_out: dict[str, str]) -> str:
     """A table in Markdown."""
-    rows = ["| variant | frames/s | times the speed of the plain loop (quartiles) | s to the first frame |"]
-    rows.append("|---|---:|---:|---:|")
+    rows = ["| variant | frames/s | times the speed of the plain loop (quartiles) | s to the first frame | compiling |"]
+    rows.append("|---|---:|---:|---:|---:|")
     for variant in variants:
-        rows.append(
-            f"| {variant.name} | {1 / variant.median_s:,.0f} | {speed(variant, plain)} | {variant.ready_s:.1f} |"
-        )
+        notes, compiling = f" ({variant.notes})" if variant.notes else "", compile_s(variant)
+        told = f"{1 / variant.median_s:,.0f} | {speed(variant, plain)} | {variant.ready_s:.1f}"
+        rows.append(f"| {variant.name}{notes} | {told} | {f'{compiling:.1f}' if compiling else ''} |")
+    rows += [f"| {name} | | {reason} | | |" for name, reason in left_out.items()]
     return "\n".join(rows)
 
 

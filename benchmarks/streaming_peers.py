@@ -1,4 +1,4 @@
-"""Peers of the streaming benchmark: the same pools in plain PyTorch, compiled, stacked by hand, in JAX, in one kernel.
+"""Peers of the streaming benchmark: the same pools in plain PyTorch, compiled, stacked by hand, in one kernel.
 
 Every peer is a loop over frames of one stream without gradients. Its state is what all pools sent a frame ago, and the
 input of a frame is read one frame later, as by the streaming rollout.
@@ -6,7 +6,7 @@ input of a frame is read one frame later, as by the streaming rollout.
 
 from __future__ import annotations
 
-import importlib.util
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +22,13 @@ _ACTS: dict[str, Callable[[Tensor], Tensor]] = {"relu": torch.relu, "tanh": torc
 
 
 class Peer:
-    """A net that computes frame after frame."""
+    """A net that computes frame after frame.
+
+    Attributes:
+        compile_s: seconds that a compiler took before the first frame.
+    """
+
+    compile_s = 0.0
 
     def __init__(self, case: StreamingCase) -> None:
         self.case = case
@@ -43,6 +49,16 @@ class Peer:
         """Goes on for some frames."""
         with torch.no_grad():
             return time_calls(self._next, steps)
+
+    def compile(self) -> None:
+        """Computes a frame of what is to be compiled, and forgets it."""
+        raise NotImplementedError
+
+    def _compiled(self) -> None:
+        begin = time.perf_counter()
+        with torch.no_grad():
+            self.compile()
+        self.compile_s = time.perf_counter() - begin
 
     def _next(self) -> None:
         self.number += 1
@@ -90,6 +106,10 @@ class CompiledLoop(PlainLoop):
     def __init__(self, case: StreamingCase) -> None:
         super().__init__(case)
         self.compute = torch.compile(self.compute)  # type: ignore[method-assign]
+        self._compiled()
+
+    def compile(self) -> None:
+        self.compute(self.values)
 
 
 class Stacked(Peer):
@@ -124,6 +144,10 @@ class MultiplyAndSum(Stacked):
     def __init__(self, case: StreamingCase) -> None:
         super().__init__(case)
         self.compute = torch.compile(self._multiply)  # type: ignore[method-assign]
+        self._compiled()
+
+    def compile(self) -> None:
+        self.compute(self.values)
 
     def _multiply(self, values: Tensor) -> Tensor:
         rows = values[self.index].flatten(1, 2)
@@ -169,54 +193,12 @@ class Kernel(Peer):
         return self.buffers[0][1:, 0]
 
 
-class Jax(Peer):
-    """Stacked by hand in JAX."""
-
-    def __init__(self, case: StreamingCase) -> None:
-        import jax
-        import jax.numpy as jnp
-
-        super().__init__(case)
-        weight = jnp.asarray(self.weights.transpose(1, 2).flatten(2, 3).numpy())
-        bias, index = jnp.asarray(self.biases.numpy()), jnp.asarray(self.index.numpy())
-        act = {"relu": jax.nn.relu, "tanh": jnp.tanh}[case.act]
-
-        def frame(values: Any, x: Any) -> Any:
-            rows = values[index].reshape(case.pools, -1, *case.shape[1:])
-            if len(case.shape) == 1:
-                sent = jnp.einsum("goi,gi->go", weight, rows) + bias
-            else:
-                sent = jax.lax.conv_general_dilated(
-                    rows.reshape(1, -1, *case.shape[1:]),
-                    weight.reshape(-1, *weight.shape[2:]),
-                    (1, 1),
-                    "SAME",
-                    feature_group_count=case.pools,
-                )[0].reshape(case.pools, *case.shape)
-                sent = sent + bias[:, :, None, None]
-            return jnp.concatenate([x, act(sent)])
-
-        self.compute, self.shown_jax = jax.jit(frame), [jnp.asarray(x.numpy()) for x in self.shown]
-        self.values = jnp.zeros((case.pools + 1, *case.shape))
-
-    def frame(self, x: Tensor) -> None:
-        self.values = self.compute(self.values, self.shown_jax[self.number % len(self.shown)])
-        self.values.block_until_ready()
-
-    def sent(self) -> Tensor:
-        import numpy
-
-        return torch.from_numpy(numpy.array(self.values[1:]))
-
-
 def peers_of(case: StreamingCase) -> dict[str, Callable[[], Peer]]:
-    """The peers that can compute a case, by name; the compiled loop is not among them."""
+    """The peers that can compute a case, by name; the compiled loop and JAX are not among them."""
     found: dict[str, Callable[[], Peer]] = {"plain loop": lambda: PlainLoop(case), "stacked": lambda: Stacked(case)}
     if len(case.shape) == 1:
         found["multiply-and-sum, compiled"] = lambda: MultiplyAndSum(case)
     if not case.sources:
         found["stacked, channels-last, in place"] = lambda: ChannelsLast(case)
     found["C++ kernel by hand"] = lambda: Kernel(case)
-    if importlib.util.find_spec("jax") is not None:
-        found["stacked in JAX"] = lambda: Jax(case)
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from rillnet.errors import RequestError
 from rillnet.model.layers.boltzmann import RestrictedBoltzmann
 from rillnet.model.layers.units import Bernoulli
 from rillnet.training.boltzmann_pictures import FANTASIES, FILTERS, fantasies, filters
+from rillnet.training.learning_rules.divergence.stack import find_stack
+from tests.training.learning_rules.divergence.machines import LAYERS, deep_net
 
 TIE = {"weight": {"of": "hidden.weight", "transpose": True}}
 
@@ -50,5 +53,22 @@ def test_what_is_made_up_follows_the_machine() -> None:
     machine = RestrictedBoltzmann(Bernoulli(), Bernoulli(), weight, bias, torch.zeros(2))
 
     torch.testing.assert_close(fantasies(machine, 3, 4, seed=1), torch.sigmoid(bias).expand(3, 4))
-    assert filters(machine, 5).shape == (2, 4)
-    assert bool((filters(machine, 5) == 0.5).all())
+    assert filters(weight, 5).shape == (2, 4)
+    assert bool((filters(weight, 5) == 0.5).all())
+
+
+def test_of_a_deep_machine_all_layers_make_images(tmp_path: Path) -> None:
+    net = deep_net()
+    learning = {"type": "MeanFieldDivergence", "data": "pixels"}
+    extension = {"type": "BoltzmannPictures", "layers": LAYERS, "steps": 5}
+    run = {"steps": 3, "extensions": [extension], "evaluate": {"every": "never"}}
+    data = {"pixels": (torch.arange(40).view(10, 4) % 5 < 2).float()}
+    whole = rn.Experiment(net=net, data=data, learning=learning, rollout="sampling", run=run)
+    with rn.Session(whole, root=tmp_path) as session:
+        session.run(progress=False)
+        machine = find_stack(session.net, LAYERS, "learning/main").machine
+    assert {path.name for path in tmp_path.rglob("*.png")} == {FILTERS, FANTASIES}
+    made_up = fantasies(machine, 3000, 30, seed=1).mean(0)
+    every = torch.tensor(list(itertools.product([0.0, 1.0], repeat=9)))
+    share = (-machine.energy(list(every.split([4, 3, 2], 1))).double() - machine.log_partition()).exp().float()
+    torch.testing.assert_close(made_up, share @ every[:, :4], atol=0.03, rtol=0)

@@ -289,3 +289,15 @@ def test_a_parameter_may_have_its_first_gradient_later_than_others(dampening: fl
             optimizer.step()
         found.append(torch.stack([first.detach(), second.detach()]))
     torch.testing.assert_close(found[1], found[0])
+
+
+def test_a_share_of_the_rate_is_a_share_of_the_step_and_the_rate_is_told_whole() -> None:
+    weight = Parameter(torch.ones(2))
+    optimizer = Optimizer({"type": "SGD", "lr": 0.5}, {"net/a/weight": weight})
+    optimizer.take_share(0.25)
+    optimizer.set_rate(Constant(), Progress(0, 0.0, 100, 10))
+    weight.grad = torch.ones(2)
+    optimizer.step()
+
+    assert weight.tolist() == [0.875, 0.875]
+    assert optimizer.rates() == {"*": 0.5}

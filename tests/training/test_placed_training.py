@@ -134,6 +134,39 @@ def test_a_checkpoint_loads_on_any_number_of_processes(rule: str, tmp_path: Path
     assert [largest_difference(before, after) for after in (alone, on_three, back)] == [0, 0, 0]
 
 
+def gone_on_with(placement: dict[str, Any], root: str, steps: int, run: dict[str, Any]) -> dict[str, Any]:
+    with rn.Session(experiment("Adam", placement, 12, **run), root=root, resume=True) as session:
+        session.run(steps=steps, progress=False)
+    return {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "counts"),
+    [
+        ("mixed", (2, 1)),
+        pytest.param("batch", (2, 1), marks=pytest.mark.slow),
+        pytest.param("mixed", (1, 2), marks=pytest.mark.slow),
+        pytest.param("batch", (3, 2), marks=pytest.mark.slow),
+    ],
+)
+def test_on_another_number_of_processes_it_ends_as_one_would(
+    kind: str, counts: tuple[int, int], tmp_path: Path
+) -> None:
+    """Stopped where gradients are half gathered; in double precision, so that only rounding differs."""
+    run: dict[str, Any] = {"precision": "fp64", "average": 0.9}
+    alone = trained("Adam", {}, 12, str(tmp_path / "alone"), **run)
+    for number, (count, steps) in enumerate(zip(counts, (5, 7), strict=True)):
+        asked = (PLACEMENTS[kind] if count > 1 else {}, str(tmp_path / "parts"), steps, run)
+        if count == 1:
+            gone_on_with(*asked)
+        else:
+            in_processes(count, tmp_path / f"processes{number}", gone_on_with, *asked)
+    saved, _ = checkpoints.newest(tmp_path / "parts" / "small" / "1" / "checkpoints")
+    assert saved is not None
+    assert saved.step == 12
+    assert largest_difference({group: saved.tensors(group) for group in saved.groups}, alone) < 1e-10
+
+
 def looked_at(root: str) -> dict[str, Any]:
     made = experiment("SGD", PLACEMENTS["mixed"], 3)
     with rn.Session(made, root=root) as session:

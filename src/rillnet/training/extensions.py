@@ -294,7 +294,7 @@ class Evaluate(Extension):
 
 
 class Save(Extension):
-    """Saves a checkpoint.
+    """Saves a checkpoint, which is written while the run goes on unless the document forbids it.
 
     Args:
         every: how often.
@@ -306,7 +306,7 @@ class Save(Extension):
     def __call__(self, session: Session) -> None:
         """Saves now."""
         if session.record is not None and session.record.saved_at != session.clock.step:
-            session.checkpoint()
+            session.checkpoint(wait=not session.run_spec.checkpoint.background)
 
 
 def _rates(session: Session) -> dict[str, float]:

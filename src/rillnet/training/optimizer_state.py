@@ -229,3 +229,26 @@ def begin_momentum(optimizer: torch.optim.Optimizer) -> None:
         for parameter in fresh:
             gradient = parameter.grad.add(parameter, alpha=decay) if decay else parameter.grad
             optimizer.state[parameter]["momentum_buffer"] = gradient.mul(dampening / momentum)
+
+
+def step_unless(optimizer: torch.optim.Optimizer, skip: Tensor, *, is_fused: bool) -> None:
+    """Takes a step, unless a number on the device says that it is to be left out; the device is not waited for.
+
+    Fused kernels leave all as it is then. Others see gradients of zero: momentum and decay go on.
+
+    Args:
+        optimizer: it.
+        skip: 1 where the step is to be left out, 0 where not; float32.
+        is_fused: whether its step is one kernel, which torch can tell so.
+    """
+    moved = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+    # a kernel that makes the first momenta would leave them without a value
+    if is_fused and all(optimizer.state[parameter] for parameter in moved):
+        optimizer.found_inf = skip  # type: ignore[attr-defined]
+        optimizer.step()
+        del optimizer.found_inf  # type: ignore[attr-defined]
+        return
+    for parameter in moved:
+        assert parameter.grad is not None
+        parameter.grad.masked_fill_(skip.bool(), 0)
+    optimizer.step()

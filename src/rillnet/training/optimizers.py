@@ -29,6 +29,7 @@ from rillnet.training.optimizer_state import (
     load_into,
     merged_values,
     problems_of,
+    step_unless,
     tensors_of,
     values_of,
 )
@@ -66,18 +67,22 @@ class _Part:
     rate: float
     implementation: Implementation
     held: float | None = None
+    share: float = 1.0
 
     @property
     def optimizer(self) -> torch.optim.Optimizer:
         return self.state.optimizer
 
-    def step(self) -> None:
+    def step(self, skip: Tensor | None) -> None:
         if self.spec.l1:
             for group, torch_group in zip(self.groups, self.optimizer.param_groups, strict=True):
                 add_l1(torch_group["params"], self.spec.l1 * group.decay)
         if self.implementation == "fused" and isinstance(self.optimizer, torch.optim.SGD):
             begin_momentum(self.optimizer)
-        self.optimizer.step()
+        if skip is None:
+            self.optimizer.step()
+        else:
+            step_unless(self.optimizer, skip, is_fused=self.implementation == "fused")
         if self.spec.max_norm is not None:
             for torch_group in self.optimizer.param_groups:
                 limit_norms(torch_group["params"], self.spec.max_norm)
@@ -85,7 +90,7 @@ class _Part:
     def set_rate(self, value: float) -> None:
         self.rate = value
         for group, torch_group in zip(self.groups, self.optimizer.param_groups, strict=True):
-            torch_group["lr"] = value * group.rate
+            torch_group["lr"] = value * group.rate * self.share
 
 
 class Optimizer:
@@ -190,12 +195,16 @@ class Optimizer:
         """How a step is executed; where parts differ, each way once, `fused, single`."""
         return ", ".join(dict.fromkeys(part.implementation for part in self._parts))
 
-    def step(self) -> None:
-        """Changes the parameters by their gradients."""
+    def step(self, skip: Tensor | None = None) -> None:
+        """Changes the parameters by their gradients.
+
+        Args:
+            skip: 1 where that is to be left out and 0 where not, a number on the device; None never leaves it out.
+        """
         if self.watched is not None:
             self.watched(self._parameters)
         for part in self._parts:
-            part.step()
+            part.step(skip)
 
     def zero_grad(self) -> None:
         """Drops all gradients."""
@@ -248,6 +257,12 @@ class Optimizer:
             if part in (None, known.spec.label):
                 known.base = float(value)
                 known.set_rate(known.base)
+
+    def take_share(self, share: float) -> None:
+        """Steps by a share of the rate from now on, as others change the same parameters by the rest."""
+        for part in self._parts:
+            part.share = share
+            part.set_rate(part.rate)
 
     def hold_rate(self, value: float | None, part: str | None = None) -> None:
         """Holds rates at a value, whatever their curves say.

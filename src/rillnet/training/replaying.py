@@ -17,7 +17,9 @@ from rillnet.runtime.control import values
 from rillnet.runtime.control.command import Command, find
 from rillnet.runtime.execution import Choice
 from rillnet.runtime.journal import Entry, Journal
-from rillnet.runtime.record import LENGTH
+from rillnet.runtime.placement.joining import joined_count
+from rillnet.runtime.placement.placed import Placement
+from rillnet.runtime.record import LENGTH, PROCESSES
 from rillnet.runtime.rundirectory import RunDirectory
 from rillnet.runtime.session import Session
 from rillnet.training.experiment import Run
@@ -61,6 +63,8 @@ def replay(
 ) -> Replayed:
     """Does a run again in memory, and compares its parameters with those of its newest checkpoint.
 
+    A run of several processes is done again by as many that have joined each other; all of them call this.
+
     Args:
         directory: the run's; nothing is written there.
         until: the step to stop at; the newest checkpoint that is not later is compared with.
@@ -72,12 +76,15 @@ def replay(
         CheckpointError: nothing was saved that could be compared with.
         RunError: a command of the journal cannot be applied again.
     """
-    saved = _saved(directory, until)
-    lines = Journal(directory).read()[0]
     run = Run.open(directory, trust=trust)
-    _check(saved, lines)
+    count = joined_count()
+    if count > 1:
+        run.place({**run.spec.placement, "processes": count})
     said: list[str] = []
     with Session(run, record=False, say=said.append) as session:
+        saved = _saved_by_all(session.placement, directory, until)
+        lines = Journal(directory).read()[0]
+        _check(saved, lines, count)
         if session.data is None:
             raise session.no_data("learn")
         session.choice = _choice(lines, saved)
@@ -87,8 +94,22 @@ def replay(
             session.control.schedule(one.frame, _unpacked(one.command, directory), one.number)
         _run(session, saved.step, _lengths(lines), say)
         _check_applied(session, told, said)
-        found = _differing(session.net.state_by_address(), saved.tensors("parameters"))
-        return Replayed(saved.step, len(told), saved.path, len(saved.tensors("parameters")), found)
+        compared = saved.tensors("parameters")
+        return Replayed(saved.step, len(told), saved.path, len(compared), _found(session, compared))
+
+
+def processes_of(directory: RunDirectory, until: int | None = None) -> int:
+    """How many processes it takes to do a run again.
+
+    Args:
+        directory: the run's.
+        until: the step to stop at.
+
+    Raises:
+        RequestError: there is no such step.
+        CheckpointError: nothing was saved.
+    """
+    return int(_saved(directory, until).values.get("processes", 1))
 
 
 def _saved(directory: RunDirectory, until: int | None) -> Checkpoint:
@@ -111,12 +132,44 @@ def _saved(directory: RunDirectory, until: int | None) -> Checkpoint:
     raise CheckpointError(f"{directory}: has saved no checkpoint, so there is nothing to compare with")
 
 
-def _check(saved: Checkpoint, lines: Sequence[Entry]) -> None:
-    """Looks whether this process can do what the run did."""
-    processes = saved.values.get("processes", 1)
-    if processes > 1:
-        rule = f"was computed by {processes} processes, and one alone adds up in another order"
-        raise RequestError(Fault("placement", rule, hint="rillnet check compares them"))
+def _saved_by_all(placement: Placement | None, directory: RunDirectory, until: int | None) -> Checkpoint:
+    """The same, where it is one for all processes."""
+    if placement is None:
+        return _saved(directory, until)
+    found: Checkpoint | None = placement.first_makes(lambda: _saved(directory, until))
+    path = placement.processes.told(None if found is None else str(found.path.resolve()))
+    return found or checkpoints.load(Path(path))
+
+
+def _check(saved: Checkpoint, lines: Sequence[Entry], there: int) -> None:
+    """Looks whether the processes that are there can do what the run did."""
+    processes = int(saved.values.get("processes", 1))
+    hint = "rillnet check compares what different numbers of processes compute"
+    if processes != there:
+        rule = f"was computed by {processes} processes, and {there} would add up in another order"
+        raise RequestError(Fault("placement", rule, hint="rillnet replay starts as many"))
+    counts = _counts(lines, saved.step)
+    if len(set(counts)) > 1:
+        told = ", then by ".join(str(count) for count in counts)
+        rule = f"was computed by {told} processes, and only one number of them adds up in the same order throughout"
+        raise RequestError(Fault("placement", rule, hint=hint))
+
+
+def _counts(lines: Sequence[Entry], end: int) -> list[int]:
+    """The numbers of processes that computed a run up to a step, as far as its journal tells, one after the other."""
+    told = {line.step: int(line.details["processes"]) for line in lines if line.text == PROCESSES and line.step < end}
+    if not told:
+        return []
+    return [count for _, count in sorted({0: 1, **told}.items())]
+
+
+def _found(session: Session, saved: Mapping[str, Tensor]) -> list[str]:
+    """The addresses at which a net differs from what was saved."""
+    own = session.net.state_by_address()
+    if session.placement is None:
+        return _differing(own, saved)
+    whole = session.placement.whole(own)
+    return list(session.placement.processes.told(_differing(whole, saved) if whole else []))
 
 
 def _choice(lines: Sequence[Entry], saved: Checkpoint) -> Choice | None:

@@ -132,7 +132,7 @@ class Trainer:
             if self._is_due(extension, before):
                 extension(session)
         if session.is_best and session.record is not None:
-            session.checkpoint()
+            session.checkpoint(wait=not session.run_spec.checkpoint.background)
         for observer in session.observers:
             observer(session)
 
@@ -179,6 +179,7 @@ class Trainer:
             if session.choice is not None:
                 record.keep_choice(session.choice)
             record.keep_length(session.clock, session.total_steps, self._whole())
+            record.keep_processes(session.clock, 1 if session.placement is None else session.placement.processes.count)
             record.directory.set_status("running", step=session.clock.step, epoch=session.clock.epoch)
 
     def _finish(self) -> None:
@@ -189,6 +190,7 @@ class Trainer:
         if record is not None:
             if record.saved_at != session.clock.step or session.is_best:
                 session.checkpoint()
+            record.settle()
             record.directory.set_status(
                 "finished" if self.is_whole else "interrupted",
                 step=session.clock.step,
@@ -263,9 +265,13 @@ class Trainer:
         with self.averaged():
             return evaluate(self.session, phase)
 
-    def averaged(self) -> contextlib.AbstractContextManager[None]:
-        """Within it the parameters are their moving averages, if there are such."""
-        return self.average.applied() if self.average is not None else contextlib.nullcontext()
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Within it the parameters are their moving averages, if there are such, and the same in all processes."""
+        placement = self.session.placement
+        average = self.average.applied() if self.average is not None else contextlib.nullcontext()
+        with average, placement.as_one() if placement is not None else contextlib.nullcontext():
+            yield
 
     def before_saving(self) -> None:
         """Looks whether the session is worth saving.

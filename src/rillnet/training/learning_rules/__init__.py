@@ -6,7 +6,7 @@ from rillnet.registry import Family
 from rillnet.training.learning_rules.backprop import Backprop
 from rillnet.training.learning_rules.changing import ChangingRule
 from rillnet.training.learning_rules.decay import Decay
-from rillnet.training.learning_rules.divergence import ContrastiveDivergence
+from rillnet.training.learning_rules.divergence import ContrastiveDivergence, MeanFieldDivergence
 from rillnet.training.learning_rules.equilibrium import EquilibriumPropagation
 from rillnet.training.learning_rules.evolution import Evolution
 from rillnet.training.learning_rules.forward_forward import ForwardForward
@@ -27,6 +27,7 @@ __all__ = [
     "ForwardForward",
     "Hebbian",
     "LocalRule",
+    "MeanFieldDivergence",
     "Oja",
     "Sanger",
 ]
@@ -46,6 +47,7 @@ RULES: Family[LearningRule] = Family(
         "EquilibriumPropagation": EquilibriumPropagation,
         "Evolution": Evolution,
         "ContrastiveDivergence": ContrastiveDivergence,
+        "MeanFieldDivergence": MeanFieldDivergence,
     },
 )
 """Learning rules by name; each is built with the net, its own arguments, and how optimisers are executed."""

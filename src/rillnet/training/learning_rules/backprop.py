@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
@@ -19,9 +20,10 @@ from rillnet.runtime.windows import Memory
 from rillnet.training.clipping import build_clip, check_clip
 from rillnet.training.learning_rules.feedback import Feedback, Way
 from rillnet.training.learning_rules.finite import Guard
+from rillnet.training.learning_rules.live import LiveRule
+from rillnet.training.learning_rules.optimized import OptimizedRule, check_optimized
 from rillnet.training.optimizer_state import laid_out_as
-from rillnet.training.optimizers import Implementation, Optimizer, check_factors, check_optimizer
-from rillnet.training.rates import Progress, build_rate, check_rate
+from rillnet.training.optimizers import Implementation
 from rillnet.training.selection import no_match, select
 from rillnet.types import LearningContext
 
@@ -32,7 +34,7 @@ Lag = Annotated[int, Field(ge=0)] | Literal["auto"]
 """Frames, or that they are taken from the rollout."""
 
 
-class Backprop:
+class Backprop(LiveRule, OptimizedRule):
     r"""Follows the gradient of a loss: $w \leftarrow w - \eta \, \partial L / \partial w$, by an optimiser.
 
     Args:
@@ -66,6 +68,8 @@ class Backprop:
         >>> Backprop(net, optimizer={"type": "SGD", "lr": 0.1}).reads
         ('loss',)
     """
+
+    live = ("accumulate", "every", "start", "period")
 
     def __init__(
         self,
@@ -101,10 +105,7 @@ class Backprop:
         chosen = {name: known[name] for name in select(parameters, known)}
         if not chosen:
             raise RequestError(no_match(parameters, list(known), f"{address}.parameters"))
-        self.optimizer = Optimizer(
-            optimizer, chosen, factors=factors, implementation=implementation, address=f"{address}.optimizer"
-        )
-        self.rate = build_rate(rate, f"{address}.rate")
+        self.use_optimizer(optimizer, chosen, rate=rate, factors=factors, implementation=implementation)
         self.clip = build_clip(clip, f"{address}.clip")
         self.accumulate = accumulate
         self.window, self.every = window, window if every is None else every
@@ -119,6 +120,7 @@ class Backprop:
         self._is_gathered = False
         self._apart: dict[str, Tensor] = {}
         self._guard = Guard(address)
+        self._skip: Tensor | None = None
         self._scaler: torch.amp.GradScaler | None = None
         self._sharing: Sharing | None = None
         own = {id(parameter) for parameter in chosen.values()}
@@ -133,18 +135,15 @@ class Backprop:
         faults = []
         if not isinstance(arguments.get("loss", "loss"), str) and not arguments["loss"]:
             faults.append(Fault(f"{address}.loss", "must name at least one block", arguments["loss"]))
-        if "optimizer" in arguments:
-            faults += check_optimizer(arguments["optimizer"], f"{address}.optimizer")
-        if arguments.get("rate") is not None:
-            faults += check_rate(arguments["rate"], f"{address}.rate")
+        own: list[Fault] = []
         if arguments.get("clip") is not None:
-            faults += check_clip(arguments["clip"], f"{address}.clip")
+            own += check_clip(arguments["clip"], f"{address}.clip")
         window, every = arguments.get("window", 1), arguments.get("every")
         if isinstance(every, int) and isinstance(window, int) and every > window:
-            faults.append(Fault(f"{address}.every", f"must be at most the window, {window}", every))
+            own.append(Fault(f"{address}.every", f"must be at most the window, {window}", every))
         if arguments.get("feedback", "weights") != "weights" and window != 1:
-            faults.append(Fault(f"{address}.feedback", "goes with a window of 1 only", arguments["feedback"]))
-        return faults + check_factors(arguments.get("factors"), f"{address}.factors")
+            own.append(Fault(f"{address}.feedback", "goes with a window of 1 only", arguments["feedback"]))
+        return faults + check_optimized(arguments, address, own)
 
     @classmethod
     def delays(cls, arguments: Mapping[str, Any], net: Net) -> dict[str, int | str]:
@@ -200,8 +199,15 @@ class Backprop:
         """
         needs_whole = sharing.splits_any and not self.optimizer.is_elementwise
         if needs_whole or (sharing.splits_filters and self.optimizer.limits_filters):
-            rule = "needs each parameter whole in one process, and the placement splits some"
-            raise RequestError(Fault(f"{self.address}.optimizer", rule, hint="partition these blocks by batch"))
+            how, hint = (
+                ("shards", "leave out shard") if sharing.shards_any else ("splits", "partition these blocks by batch")
+            )
+            rule = f"needs each parameter whole in one process, and the placement {how} some"
+            raise RequestError(Fault(f"{self.address}.optimizer", rule, hint=hint))
+        if sharing.takes_own_steps and self.accumulate > 1:
+            rule = "must be 1 where every process takes steps of its own"
+            raise RequestError(Fault(f"{self.address}.accumulate", rule, self.accumulate, hint="take larger batches"))
+        self.optimizer.take_share(sharing.share)
         self._sharing = sharing
 
     def gather(self, outputs: Mapping[str, Any], context: LearningContext, keep_graph: bool) -> None:
@@ -211,12 +217,45 @@ class Backprop:
 
         Raises:
             RequestError: no parameter is within reach of the window.
+            UpdateError: a gradient holds NaN or infinity.
         """
         self._is_gathered = True
         if self._learns_in(context):
             self._take_up()
             self._go_back(outputs, context, keep_graph)
+            if self._sharing is None:
+                self._check(context)
             self._put_aside()
+
+    def drop(self) -> None:
+        """Forgets the gradients of a frame that is not learned from, and those that were gathered with them."""
+        self._is_gathered, self._apart, self.pending = False, {}, 0
+        self.optimizer.zero_grad()
+
+    def check_setting(self, name: str, value: Any, address: str) -> None:
+        """Looks whether an argument can be set to a value, as the constructor takes it."""
+        super().check_setting(name, value, address)
+        if name == "every" and value > self.window:
+            raise RequestError(Fault(address, f"must be at most the window, {self.window}", value))
+        if name == "accumulate" and value > 1 and getattr(self._sharing, "takes_own_steps", False):
+            raise RequestError(Fault(address, "must be 1 where every process takes steps of its own", value))
+
+    def set_setting(self, name: str, value: Any) -> None:
+        """Sets an argument; of gradients that are half gathered the mean goes on to count."""
+        if name == "accumulate" and self.pending:
+            counted = min(self.pending, value - 1)
+            share = self.accumulate / self.pending * counted / value
+            apart = [parameter.grad for parameter in self.optimizer.parameters.values()]
+            for gradient in (*self._apart.values(), *apart):
+                if gradient is not None:
+                    gradient.mul_(share)
+            self.pending = counted
+        super().set_setting(name, value)
+
+    def _check(self, context: LearningContext) -> None:
+        """Looks at the gradients before any rule changes a parameter; a scaler looks at its own."""
+        if self._scaler is None:
+            self._skip = self._guard.check_gradients(self.optimizer.parameters, context.step)
 
     def _learns_in(self, context: LearningContext) -> bool:
         step = context.step // self.every
@@ -254,11 +293,9 @@ class Backprop:
         """Goes back through all of the graph, as other processes wait for its exchanges whatever this one changes."""
         kept = [parameter.grad for parameter in self._others]
         is_due = self.pending + 1 >= self.accumulate
-        if is_due:
-            sharing.begin()
+        sharing.begin(is_due=is_due)
         torch.autograd.backward(scaled, retain_graph=keep_graph)
-        if is_due:
-            sharing.finish()
+        sharing.finish(is_due=is_due)
         for parameter, gradient in zip(self._others, kept, strict=True):
             parameter.grad = gradient
 
@@ -266,7 +303,8 @@ class Backprop:
         """Goes back from the losses and, when enough steps are gathered, changes the parameters.
 
         Raises:
-            UpdateError: a gradient holds NaN or infinity; looked for on a CPU, as looking waits for other devices.
+            UpdateError: a gradient holds NaN or infinity; nothing is changed. An accelerator, which is not waited for,
+                leaves the step out, and tells of it some frames later.
         """
         is_gathered, self._is_gathered = self._is_gathered, False
         if not self._learns_in(context):
@@ -275,17 +313,23 @@ class Backprop:
             self._take_up()
         if not is_gathered:
             self._go_back(outputs, context, keep_graph=False)
+            if self._sharing is None:  # else some are slices, that are shown later
+                self._check(context)
         self.pending += 1
         if self.pending < self.accumulate:
             if is_gathered:
                 self._put_aside()
             return {}
         self.pending = 0
-        progress = Progress(context.step, context.epoch, context.total_steps, context.steps_per_epoch or 0)
-        self.optimizer.set_rate(self.rate, progress)
+        self.set_rates(context)
+        with self._sharing.changing() if self._sharing is not None else contextlib.nullcontext():
+            return self._change(context)
+
+    def _change(self, context: LearningContext) -> dict[str, Tensor]:
+        """Changes the parameters by the gradients that they have, within limits."""
+        if self._sharing is not None:
+            self._check(context)
         scaler = self._scaler
-        if scaler is None:
-            self._guard.check_gradients(self.optimizer.parameters, context.step)
         reported = {}
         if self.clip is not None:
             if scaler is not None:
@@ -300,7 +344,7 @@ class Backprop:
 
     def _step(self, scaler: torch.amp.GradScaler | None) -> None:
         if scaler is None:
-            self.optimizer.step()
+            self.optimizer.step(self._skip)
         else:
             scaler.step(self.optimizer)  # type: ignore[arg-type]
             scaler.update()
@@ -321,38 +365,17 @@ class Backprop:
             self._scaler = torch.amp.GradScaler(total.device.type)
         return self._scaler
 
-    def rates(self) -> dict[str, float]:
-        """The rates of the last step, by part of the net."""
-        return self.optimizer.rates()
-
-    def hold_rate(self, value: float | None, part: str | None = None) -> None:
-        """Holds the rate at a value, whatever its curve says; None gives it back."""
-        self.optimizer.hold_rate(value, part)
-
-    def held_rates(self) -> dict[str, float | None]:
-        """What rates are held at, by part of the net; None for those that follow their curves."""
-        return self.optimizer.held_rates()
-
-    def numbers(self) -> dict[str, float]:
-        """The optimisers' numbers that can be changed: momentum, weight_decay and the like."""
-        return self.optimizer.numbers()
-
-    def check_number(self, name: str, value: Any, address: str) -> None:
-        """Looks whether a number can be set to a value; raises if the optimiser does not take it."""
-        self.optimizer.check_number(name, value, address)
-
-    def set_number(self, name: str, value: float) -> None:
-        """Sets a number, from the next step on."""
-        self.optimizer.set_number(name, value)
-
     def state_tensors(self) -> dict[str, Tensor]:
         """The optimisers' state, and the gradients gathered so far."""
+        self._guard.look()
         tensors = self.optimizer.state_tensors()
         if self.pending:
             if self._sharing is not None:
                 self._sharing.settle()
             gathered = {name: p.grad for name, p in self.optimizer.parameters.items() if p.grad is not None}
             gathered |= self._apart
+            if self._sharing is not None:
+                gathered |= self._sharing.gathered_so_far(self.optimizer.parameters)
             tensors |= {name + _GRADIENT: gradient for name, gradient in gathered.items()}
         return tensors
 
@@ -372,7 +395,8 @@ class Backprop:
     def load_state(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
         """Sets what was saved."""
         own = {name: tensor for name, tensor in tensors.items() if not name.endswith(_GRADIENT)}
-        self.optimizer.load_state(own, values["optimizer"])
+        with self._sharing.shown() if self._sharing is not None else contextlib.nullcontext():
+            self.optimizer.load_state(own, values["optimizer"])
         self.pending = values["pending"]
         for name, parameter in self.optimizer.parameters.items():
             gradient = tensors.get(name + _GRADIENT)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from pydantic import Field
@@ -13,6 +13,7 @@ from torch.nn import Parameter
 from rillnet.errors import Fault, RequestError
 from rillnet.model.net import Net
 from rillnet.training.learning_rules.finite import Guard
+from rillnet.training.learning_rules.live import LiveRule
 from rillnet.training.optimizer_state import laid_out_as
 from rillnet.training.optimizers import Optimizer, check_optimizer
 from rillnet.training.rates import Progress, build_rate, check_rate
@@ -26,7 +27,7 @@ Count = Annotated[int, Field(ge=1)]
 _CHANGE, _OPTIMIZER = "#change", "optimizer/"
 
 
-class ChangingRule:
+class ChangingRule(LiveRule):
     r"""Base of rules that say themselves by how much parameters change: $w \leftarrow w + \eta \, \Delta w$.
 
     A rule of one's own defines `changes` and sets `reads`. Changes are computed before any rule of the net changes a
@@ -62,6 +63,8 @@ class ChangingRule:
     """That it goes back through no graph, so that a frame for it alone is computed without one."""
 
     reads: tuple[str, ...] = ()
+    live: ClassVar[tuple[str, ...]] = ("start", "period", "every")
+    stands: ClassVar[Mapping[str, str]] = {"every": "averaged"}
 
     def __init__(
         self,
@@ -133,9 +136,12 @@ class ChangingRule:
         Raises:
             UpdateError: one of them holds NaN or infinity.
         """
-        self._proposed = {}
-        if self.acts_in(context.step):
-            self._proposed = self._guard(self.changes(outputs, context), context.step)
+        acts = self.acts_in(context.step)
+        self._proposed = self._guard(self.changes(outputs, context), context.step) if acts else {}
+
+    def drop(self) -> None:
+        """Forgets what a frame that is not learned from would have changed."""
+        self._proposed = None
 
     @torch.no_grad()
     def learn(self, outputs: Mapping[str, Any], context: LearningContext) -> dict[str, Tensor]:
@@ -171,6 +177,15 @@ class ChangingRule:
         self.optimizer.step()
         for name, parameter in self.parameters.items():
             parameter.grad = kept[name]
+
+    def set_setting(self, name: str, value: Any) -> None:
+        """Sets an argument; of changes that are half gathered the mean goes on to count."""
+        if name == "every" and self.pending:
+            counted = min(self.pending, value - 1)
+            share = self.averaged / self.pending * counted / value
+            self._gathered = {key: change * share for key, change in self._gathered.items()} if counted else {}
+            self.pending = counted
+        super().set_setting(name, value)
 
     def rates(self) -> dict[str, float]:
         """The rates of the last step, by part of the net."""

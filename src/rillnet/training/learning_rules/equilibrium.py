@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
+import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
@@ -14,6 +15,7 @@ from rillnet.model.flat import flatten
 from rillnet.model.layers.relaxation import Relaxation
 from rillnet.model.net import Net
 from rillnet.model.rollout import Rollout
+from rillnet.runtime.interventions.changes import BlockChange
 from rillnet.training.learning_rules.changing import ChangingRule, Count, Rate, Start
 from rillnet.types import LearningContext
 
@@ -43,6 +45,8 @@ class EquilibriumPropagation(ChangingRule):
         B. Scellier, Y. Bengio, Frontiers in Computational Neuroscience 11, 2017; both nudges: A. Laborieux et al.,
         Frontiers in Neuroscience 15, 2021.
     """
+
+    live = (*ChangingRule.live, "nudge", "steps")
 
     def __init__(
         self,
@@ -77,28 +81,49 @@ class EquilibriumPropagation(ChangingRule):
         )
         self.net, self.of, self.target, self.nudge, self.steps = net, of, target, nudge, steps
         self.reads = (flat.blocks[of].sources[0].name, of, target)
+        self.computes = (of,)
+        self._change: BlockChange | None = None
 
     def attach(self, rollout: Rollout) -> None:
         """Takes from a rollout how late the block reads."""
         source = rollout.sources(self.of)[0]
         self.reads = (source.name + (f"@-{source.delay}" if source.delay else ""), self.of, self.target)
 
+    def intervene(self, changes: Mapping[str, BlockChange]) -> None:
+        """Takes what is done to the block: units that are clamped or lesioned stay so while it relaxes.
+
+        Args:
+            changes: by path of the block.
+        """
+        self._change = changes.get(self.of)
+
     def changes(self, outputs: Mapping[str, Any], context: LearningContext) -> dict[str, Tensor]:
         """What the nudges change."""
         module = self.net.get_submodule(self.of.replace("/", "."))
         assert isinstance(module, Relaxation)
         like = module.weights[0].detach()
-        read = outputs[self.reads[0]].detach().to(like.dtype)
+        read, held = self._seen(outputs, like)
         target = outputs[self.target]
         if not target.is_floating_point():
             target = functional.one_hot(target, module.sizes[-1])
         target = target.to(like.dtype)
-        free = module.settle(read)
-        up = [read, *module.settle(read, free, self.steps, target, self.nudge)]
-        down = [read, *module.settle(read, free, self.steps, target, -self.nudge)]
+        free = module.settle(read, held=held)
+        up = [read, *module.settle(read, free, self.steps, target, self.nudge, held)]
+        down = [read, *module.settle(read, free, self.steps, target, -self.nudge, held)]
         scale, found = 1 / (2 * self.nudge * len(read)), {}
         for k in range(len(module.sizes)):
             weight = up[k + 1].t() @ up[k] - down[k + 1].t() @ down[k]
             found[f"net/{self.of}/weights/{k}"] = weight * scale
             found[f"net/{self.of}/biases/{k}"] = (up[k + 1] - down[k + 1]).sum(0) * scale
         return found
+
+    def _seen(self, outputs: Mapping[str, Any], like: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
+        """What the block reads, and which of the units that it sends stay at what is sent in the frame."""
+        read, change = outputs[self.reads[0]].detach().to(like.dtype), self._change
+        if change is None:
+            return read, None
+        if 0 in change.silent:
+            read = torch.zeros_like(read)
+        if change.module is None:
+            return read, None
+        return read, (change.module.get_buffer("mask_0"), outputs[self.of].detach().to(like.dtype))

@@ -44,6 +44,8 @@ class Evolution(ChangingRule):
         reinforcement learning, arXiv:1703.03864.
     """
 
+    live = (*ChangingRule.live, "pairs", "sigma", "is_ranked")
+
     def __init__(
         self,
         net: Net,

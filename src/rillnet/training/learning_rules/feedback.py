@@ -21,6 +21,9 @@ Way = Literal["weights", "random", "direct"]
 _INPUT_OF = {"AddmmBackward0": 1, "MmBackward0": 0, "ConvolutionBackward0": 0}
 """Which of the gradients that a node of the graph sends on is that of what the layer read."""
 
+_CHANGED_BY = frozenset(["WhereBackward0", "AddBackward0"])
+"""What stands behind a layer in the graph where something is done from outside to what it sends."""
+
 
 class Feedback:
     r"""Replaces what each layer sends back by what fixed random matrices B make of it.
@@ -58,7 +61,7 @@ class Feedback:
         error: list[Tensor] = []
         for name in self.layers:
             sent = outputs[name]
-            node = sent.grad_fn
+            node = _computed_by(sent.grad_fn)
             if node is None:
                 continue
             place = _INPUT_OF.get(node.name())
@@ -111,3 +114,13 @@ class Feedback:
             drawn = torch.rand(shape, generator=generator) * (2 * bound) - bound
             self._matrices[name] = drawn.to(like)
         return self._matrices[name]
+
+
+def _computed_by(node: Any) -> Any:
+    """The node of the graph that computed a tensor, before units of it were clamped or lesioned, or noise was added."""
+    while node is not None and node.name() in _CHANGED_BY:
+        before = [earlier for earlier, _ in node.next_functions if earlier is not None]
+        if len(before) != 1:
+            return node
+        node = before[0]
+    return node

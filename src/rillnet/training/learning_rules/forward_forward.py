@@ -49,6 +49,8 @@ class ForwardForward(ChangingRule):
         arXiv:2303.08418.
     """
 
+    live = (*ChangingRule.live, "alpha", "threshold")
+
     def __init__(
         self,
         net: Net,

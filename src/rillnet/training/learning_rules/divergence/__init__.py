@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from rillnet.training.learning_rules.divergence.contrastive import ContrastiveDivergence
+from rillnet.training.learning_rules.divergence.mean_field import MeanFieldDivergence
 
-__all__ = ["ContrastiveDivergence"]
+__all__ = ["ContrastiveDivergence", "MeanFieldDivergence"]

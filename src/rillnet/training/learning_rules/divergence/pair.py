@@ -58,27 +58,47 @@ def find_pair(net: Net, visible: str, hidden: str, address: str) -> Pair:
         >>> list(find_pair(net, "visible", "hidden", "learning/main").parameters)
         ['net/hidden/weight', 'net/visible/bias', 'net/hidden/bias']
     """
-    faults, found = [], {}
-    for role, name in (("visible", visible), ("hidden", hidden)):
-        if name not in net.blocks:
-            faults.append(Fault(f"{address}.{role}", "unknown block", name, hint=suggest(name, net.blocks)))
-            continue
-        module = net[name]
-        if isinstance(module, Units):
-            found[role] = module
-        else:
-            rule = f"must be BernoulliUnits, GaussianUnits or SoftmaxUnits, not {type(module).__name__}"
-            faults.append(Fault(f"{address}.{role}", rule, name))
-    if faults:
-        raise RequestError(faults)
-    tie = net.blocks[visible].ties.get("weight")
-    if tie is None or not tie.transpose or tie.of.replace("/", ".") != f"{hidden}.weight":
+    visible_units, hidden_units = find_units(net, {"visible": visible, "hidden": hidden}, address)
+    if not tied(net, visible, hidden):
         rule = f"must have the transposed weight of {hidden!r}"
         hint = f"write share: {{weight: {{of: {hidden}.weight, transpose: true}}}}"
         raise RequestError(Fault(f"net/{visible}", rule, hint=hint))
     by_identity = {id(parameter): name for name, parameter in net.parameters_by_address().items()}
-    own = (found["hidden"].weight, found["visible"].bias, found["hidden"].bias)
-    return Pair(found["visible"], found["hidden"], {by_identity[id(parameter)]: parameter for parameter in own})
+    own = (hidden_units.weight, visible_units.bias, hidden_units.bias)
+    return Pair(visible_units, hidden_units, {by_identity[id(parameter)]: parameter for parameter in own})
+
+
+def find_units(net: Net, names: Mapping[str, str], address: str) -> list[Units]:
+    """The blocks of units of these names, in their order.
+
+    Args:
+        net: the net.
+        names: of the blocks, by the argument that gives each.
+        address: of who asks, for messages.
+
+    Raises:
+        RequestError: there is no such block, or it is of another type; all of them are told.
+    """
+    faults, found = [], []
+    for argument, name in names.items():
+        if name not in net.blocks:
+            faults.append(Fault(f"{address}.{argument}", "unknown block", name, hint=suggest(name, net.blocks)))
+            continue
+        module = net[name]
+        if isinstance(module, Units):
+            found.append(module)
+        else:
+            rule = f"must be BernoulliUnits, GaussianUnits or SoftmaxUnits, not {type(module).__name__}"
+            faults.append(Fault(f"{address}.{argument}", rule, name))
+    if faults:
+        raise RequestError(faults)
+    return found
+
+
+def tied(net: Net, block: str, owner: str) -> bool:
+    """Whether a block has another one's weight, transposed."""
+    tie = net.blocks[block].ties.get("weight")
+    return tie is not None and tie.transpose and tie.of.replace("/", ".") == f"{owner}.weight"
 
 
 def check_data(net: Net, data: str, visible: Units, address: str) -> None:

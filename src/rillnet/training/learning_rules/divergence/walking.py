@@ -38,6 +38,12 @@ class Walk:
         torch.addmm(self._hidden_bias_H, v_NV, self._weight_HV.T, alpha=kind.gain, out=out)
         return kind.squash_(out)
 
+    def visible_mean(self, h_NH: Tensor, place: str = "visible") -> Tensor:
+        """The expected visible units, [N, V], in a place of memory of this name."""
+        kind, out = self.pair.visible.kind, self._at(place, h_NH.shape[0], self._visible_bias_V)
+        torch.addmm(self._visible_bias_V, h_NH, self._weight_HV, alpha=kind.gain, out=out)
+        return kind.squash_(out)
+
     def draw_hidden(self, mean_NH: Tensor, generator: torch.Generator) -> Tensor:
         """Hidden units about their expected values, [N, H]."""
         out = self._at("drawn", mean_NH.shape[0], self._hidden_bias_H)
@@ -67,9 +73,7 @@ class Walk:
         streams, visible = h_NH.shape[0], self.pair.visible.kind
         for number in range(count):
             # the first reconstruction is kept for whoever watches
-            mean_NV = self._at("first" if number == 0 else "visible", streams, self._visible_bias_V)
-            torch.addmm(self._visible_bias_V, h_NH, self._weight_HV, alpha=visible.gain, out=mean_NV)
-            mean_NV = visible.squash_(mean_NV)
+            mean_NV = self.visible_mean(h_NH, "first" if number == 0 else "visible")
             v_NV = mean_NV
             if self.visible_draws:
                 v_NV = visible.draw_about(mean_NV, generator, self._at("shown", streams, self._visible_bias_V))

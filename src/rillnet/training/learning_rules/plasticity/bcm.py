@@ -43,6 +43,8 @@ class BCM(LocalRule):
         L. N. Cooper, Neural Networks 5, 1992.
     """
 
+    live = (*LocalRule.live, "tau", "decay")
+
     def __init__(
         self,
         net: Net,

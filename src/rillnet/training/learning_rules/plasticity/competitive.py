@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from rillnet.errors import Fault, RequestError
 from rillnet.model.net import Net
+from rillnet.runtime.interventions.changes import BlockChange
 from rillnet.training.learning_rules.changing import Count, Rate, Start
 from rillnet.training.learning_rules.plasticity.connection import Connection, grid_distances
 from rillnet.training.learning_rules.plasticity.local import LocalRule
@@ -44,6 +45,8 @@ class Competitive(LocalRule):
     Source:
         D. E. Rumelhart, D. Zipser, Cognitive Science 9, 1985; T. Kohonen, Biological Cybernetics 43, 1982.
     """
+
+    live = (*LocalRule.live, "radius")
 
     def __init__(
         self,
@@ -78,6 +81,7 @@ class Competitive(LocalRule):
         for one in self.connections if grid is not None else ():
             _check_grid(grid or (), len(one.weight), f"{address}.grid")
         self._distances: Tensor | None = None
+        self._changes: Mapping[str, BlockChange] = {}
 
     @classmethod
     def check(cls, arguments: Mapping[str, Any], address: str) -> list[Fault]:
@@ -85,19 +89,46 @@ class Competitive(LocalRule):
         faults = super().check(arguments, address)
         return faults + check_rate(arguments.get("shrink"), f"{address}.shrink")
 
+    @property
+    def computes(self) -> tuple[str, ...]:
+        """The blocks whose units compete."""
+        return tuple(one.path for one in self.connections)
+
+    def intervene(self, changes: Mapping[str, BlockChange]) -> None:
+        """Takes what is done to blocks: units that are clamped or lesioned do not compete.
+
+        Args:
+            changes: by path of the block.
+        """
+        self._changes = changes
+
     def change(self, connection: Connection, outputs: Mapping[str, Any], context: LearningContext) -> Tensor:
         """Moves the winner of each sample, and its neighbours."""
         pre, rows = connection.read(outputs), connection.rows
         answers = connection.respond(pre)
-        nearest_S = (connection.samples(answers) - rows.square().sum(1) / 2).argmax(1)
+        near_SO = connection.samples(answers) - rows.square().sum(1) / 2
+        held_SO = self._told(connection, answers)
+        if held_SO is not None:
+            near_SO = near_SO.masked_fill(held_SO, -torch.inf)
+        nearest_S = near_SO.argmax(1)
         share_SO = functional.one_hot(nearest_S, len(rows)).to(rows.dtype)
         if self.grid is not None:
             share_SO = self._neighbours(rows, context)[nearest_S]
+        if held_SO is not None:
+            share_SO = share_SO.masked_fill(held_SO, 0)
         weight_O = share_SO.mean(0)
         moved = connection.correlate(connection.unsample(share_SO, answers), pre)
         whole = connection.spread(weight_O)
         # where nobody won there is nothing to move to
         return (moved - whole * connection.weight) / torch.where(whole > 0, whole, torch.ones_like(whole))
+
+    def _told(self, connection: Connection, answers: Tensor) -> Tensor | None:
+        """Which units send what they are told, [samples, outputs]; None where none does."""
+        change = self._changes.get(connection.path)
+        if change is None or change.module is None:
+            return None
+        mask = change.module.get_buffer("mask_0").expand(answers.shape)
+        return connection.samples(mask) > 0
 
     def _neighbours(self, rows: Tensor, context: LearningContext) -> Tensor:
         if self._distances is None:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
+from rillnet.errors import Fault, RequestError
 from rillnet.model.net import Net
 from rillnet.training.learning_rules.changing import Count, Rate, Start
 from rillnet.training.learning_rules.plasticity.connection import Connection
@@ -47,6 +48,8 @@ class Hebbian(LocalRule):
         D. O. Hebb: The Organization of Behavior, 1949; the modes are those of statestream.
     """
 
+    live = (*LocalRule.live, "mode")
+
     def __init__(
         self,
         net: Net,
@@ -78,6 +81,14 @@ class Hebbian(LocalRule):
         )
         self.mode = mode
         self.looks_back = mode.startswith("dt")
+
+    def check_setting(self, name: str, value: Any, address: str) -> None:
+        """Looks whether an argument can be set to a value; what frames send to the rule stays the same."""
+        super().check_setting(name, value, address)
+        if name == "mode" and value.startswith("dt") != self.looks_back:
+            rule = "cannot be set while it runs to a mode that reads other frames"
+            hint = "dt and dt anti stand for each other, and so do hebbian and anti"
+            raise RequestError(Fault(address, rule, value, hint=hint))
 
     def change(self, connection: Connection, outputs: Mapping[str, Any], context: LearningContext) -> Tensor:
         """The correlation, or its negative."""

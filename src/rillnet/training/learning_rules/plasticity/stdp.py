@@ -50,6 +50,8 @@ class STDP(LocalRule):
         W. Gerstner, Biological Cybernetics 98, 2008.
     """
 
+    live = (*LocalRule.live, "plus", "minus", "tau_plus", "tau_minus")
+
     def __init__(
         self,
         net: Net,

@@ -8,7 +8,6 @@ loading one executes nothing.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import re
 import shutil
@@ -23,9 +22,10 @@ from rillnet.errors import CheckpointError, RunError, suggest
 from rillnet.runtime import manifest as manifests
 from rillnet.runtime.durable import aside, failures_named, remove_folder, sweep, sync, write_atomically
 from rillnet.runtime.locking import Lock
-from rillnet.runtime.manifest import FileEntry, Manifest
+from rillnet.runtime.manifest import Manifest
 from rillnet.runtime.matching import Match, load_matching
-from rillnet.runtime.tensorfiles import copy_group, group_file, read_group, write_group
+from rillnet.runtime.tensorfiles import group_file, read_group
+from rillnet.runtime.unwritten import Unwritten
 
 BEST = "best.json"
 _LOCK = ".lock"
@@ -124,18 +124,28 @@ def save(
         RequestError: a tensor or a value cannot be stored.
         RunError: it cannot be written; says why and what to do.
     """
-    path = directory / f"step-{step:010d}"
-    manifest = Manifest.begin(step, values)
-    copies = {}
-    for group, members in tensors.items():
-        copies[group], manifest.tensors[group] = copy_group(group, members)
+    return write(directory, Unwritten.copied(step, tensors, values), best=best)
+
+
+def write(directory: Path, unwritten: Unwritten, *, best: bool = False) -> Path:
+    """Writes a checkpoint that was copied before, as `save` does; in any thread.
+
+    Args:
+        directory: where the run's checkpoints lie; created if absent.
+        unwritten: what it is written from.
+        best: point `best` at it.
+
+    Raises:
+        RunError: it cannot be written; says why and what to do.
+    """
+    path = folder_of(directory, unwritten.step)
     earlier = "earlier checkpoints are intact, and the run goes on from the newest"
     advice = f"; {earlier if saved(directory) else 'no checkpoint was saved before'}"
     with failures_named(path, "be saved", advice), _writing(directory):
         new = aside(path)
         try:
             new.mkdir()
-            _write(new, copies, manifest)
+            unwritten.write_into(new)
             _put_in_place(new, path)
         except BaseException:
             _tidy(directory)
@@ -144,6 +154,16 @@ def save(
         if best:
             _point(path)
     return path
+
+
+def folder_of(directory: Path, step: int) -> Path:
+    """The folder of the checkpoint of a step.
+
+    Example:
+        >>> folder_of(Path("checkpoints"), 1234).name
+        'step-0000001234'
+    """
+    return directory / f"step-{step:010d}"
 
 
 def load(path: Path) -> Checkpoint:
@@ -308,18 +328,6 @@ def _tidy(directory: Path) -> None:
         else:
             old.rename(place)
     sweep(directory)
-
-
-def _write(folder: Path, copies: Mapping[str, Mapping[str, Tensor]], manifest: Manifest) -> None:
-    paths = [group_file(folder, group) for group in copies]
-    for path, members in zip(paths, copies.values(), strict=True):
-        write_group(path, members)
-    for path in paths:  # all are written by now, so that the first wait is for most of them
-        sync(path)
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        manifest.files[path.name] = FileEntry(size=path.stat().st_size, sha256=digest)
-    write_atomically(folder / manifests.FILE, manifest.to_bytes())  # waits for the folder too
 
 
 def _put_in_place(new: Path, path: Path) -> None:

@@ -9,23 +9,33 @@ from typing import Any
 from torch import Tensor
 
 from rillnet.runtime import checkpoint as checkpoints
+from rillnet.runtime.background import Background
 from rillnet.runtime.clock import Clock
 from rillnet.runtime.execution import Choice
 from rillnet.runtime.journal import Journal
 from rillnet.runtime.metricslog import MetricsLog
 from rillnet.runtime.rundirectory import RunDirectory
+from rillnet.runtime.unwritten import Unwritten
 
 _EXECUTION = "execution"
 LENGTH = "run"
 """The event that says how many steps a run is to have from there on."""
+PROCESSES = "processes"
+"""The event that says how many processes compute a run from there on, where it is not one."""
 
 
 class Record:
     """A run directory, locked, with what is written into it while it runs.
 
+    A checkpoint may be written by a thread while the run goes on. One is written at a time: whatever else looks at
+    checkpoints or goes back, and another save, waits for it.
+
     Args:
         directory: the run's.
         tensorboard: whether to write event files too; None writes them if tensorboardX is installed.
+
+    Attributes:
+        saved_at: the step of the newest save that has begun, if nothing has changed since.
     """
 
     def __init__(self, directory: RunDirectory, tensorboard: bool | None = None) -> None:
@@ -34,6 +44,7 @@ class Record:
         self.journal = Journal(directory)
         self.metrics = MetricsLog(directory, tensorboard)
         self.saved_at: int | None = None
+        self._saving = Background("rillnet-save")
 
     def choice(self) -> Choice | None:
         """How the run has been executed so far, if it has begun."""
@@ -62,6 +73,18 @@ class Record:
         if (told[-1] if told else document) != steps:
             self.journal.event(LENGTH, step=clock.step, frame=clock.frame, total_steps=steps)
 
+    def keep_processes(self, clock: Clock, count: int) -> None:
+        """Notes how many processes compute the run from here on, as they add up in another order than others.
+
+        Args:
+            clock: where the run is.
+            count: how many.
+        """
+        entries, _ = self.journal.read()
+        told = [entry.details["processes"] for entry in entries if entry.text == PROCESSES]
+        if (told[-1] if told else 1) != count:
+            self.journal.event(PROCESSES, step=clock.step, frame=clock.frame, processes=count)
+
     def save(
         self,
         clock: Clock,
@@ -70,16 +93,65 @@ class Record:
         *,
         best: bool,
         keep: int,
+        wait: bool = True,
     ) -> Path:
-        """Writes a checkpoint and removes those that are no longer kept."""
-        self.metrics.sync()
-        self.journal.sync()
-        folder = self.directory.checkpoints
-        path = checkpoints.save(folder, clock.step, tensors, values, best=best)
-        marked = checkpoints.best(folder)
-        checkpoints.prune(folder, keep, [marked] if marked is not None else [])
+        """Writes a checkpoint and removes those that are no longer kept.
+
+        Args:
+            clock: where the run is.
+            tensors: by group and name.
+            values: everything else.
+            best: whether it is the best so far.
+            keep: how many of the newest are kept.
+            wait: until it is on the disk; else all is copied now, and written while the run goes on.
+
+        Returns:
+            The checkpoint's folder.
+
+        Raises:
+            RunError: this checkpoint, or the one before that was written meanwhile, cannot be written.
+        """
+        self.settle()  # before anything is copied, so that no more than one copy is held
+        folder, unwritten = self.directory.checkpoints, Unwritten.copied(clock.step, tensors, values)
+
+        def write() -> None:
+            self.metrics.sync()
+            self.journal.sync()
+            checkpoints.write(folder, unwritten, best=best)
+            marked = checkpoints.best(folder)
+            checkpoints.prune(folder, keep, [marked] if marked is not None else [])
+
+        if wait:
+            write()
+        else:
+            self._saving.begin(write)
         self.saved_at = clock.step
-        return path
+        return checkpoints.folder_of(folder, clock.step)
+
+    def wait(self) -> None:
+        """Waits for a checkpoint that is being written, whether it can be or not."""
+        self._saving.wait()
+
+    def check(self) -> None:
+        """Looks, without waiting, whether a checkpoint could not be written.
+
+        Raises:
+            RunError: one could not; says why and what to do.
+        """
+        try:
+            self._saving.check()
+        except BaseException:
+            self.saved_at = None
+            raise
+
+    def settle(self) -> None:
+        """Waits for a checkpoint that is being written.
+
+        Raises:
+            RunError: it could not be written.
+        """
+        self.wait()
+        self.check()
 
     def truncate_after(self, step: int, *, keep_commands: bool = False) -> None:
         """Drops what was noted beyond a step, as it is done again.
@@ -88,6 +160,7 @@ class Record:
             step: the last that counts.
             keep_commands: keep the commands beyond it, which are applied again at their frames.
         """
+        self.settle()
         self.metrics.truncate_after(step)
         self.journal.truncate_after(step, keep_commands=keep_commands)
 
@@ -101,6 +174,7 @@ class Record:
         Returns:
             Where those checkpoints are now.
         """
+        self.settle()
         self.metrics.truncate_after(step)
         self.journal.truncate_after(step, applied=applied)
         self.saved_at = None
@@ -116,13 +190,21 @@ class Record:
         Returns:
             Where later checkpoints are now.
         """
+        self.settle()
         self.metrics.truncate_after(origin)
         self.journal.truncate_after(step)
         self.saved_at = None
         return checkpoints.set_aside_after(self.directory.checkpoints, step)
 
     def close(self) -> None:
-        """Closes the files and lets another process have the directory."""
-        self.metrics.close()
-        self.journal.close()
-        self._lock.release()
+        """Waits for what is being written, closes the files and lets another process have the directory.
+
+        Raises:
+            RunError: a checkpoint could not be written, and nobody was told yet.
+        """
+        try:
+            self.settle()
+        finally:
+            self.metrics.close()
+            self.journal.close()
+            self._lock.release()

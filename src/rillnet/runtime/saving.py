@@ -19,6 +19,7 @@ from rillnet.runtime.execution import Choice
 from rillnet.runtime.health import check_parameters, kept_by
 from rillnet.runtime.matching import Match
 from rillnet.runtime.parts import Trainer
+from rillnet.runtime.placement.editable import faults_of_edits
 from rillnet.runtime.preparing import Preparing
 from rillnet.runtime.record import Record
 from rillnet.runtime.snapshots import Snapshot, Snapshots
@@ -61,14 +62,19 @@ class Saving(Preparing):
         """Whether there is a run directory, or will be one."""
         return self._wants_record
 
-    def checkpoint(self, *, best: bool = False) -> Path:
+    def checkpoint(self, *, best: bool = False, wait: bool = True) -> Path:
         """Saves everything that the next step depends on.
 
         Args:
             best: keep it as the best so far; `is_best` asks for the same.
+            wait: until it is on the disk; else all is copied now and written while the run goes on. A save that
+                begins meanwhile waits for it, and so does the end of the run.
 
         Returns:
             The checkpoint's directory.
+
+        Raises:
+            RunError: it, or one that was being written, cannot be written; or it is not worth saving.
         """
         self.trainer.before_saving()
         kept = kept_by(self._record)
@@ -89,7 +95,8 @@ class Saving(Preparing):
                 values,
                 lambda parameters: check_parameters(parameters, self.clock.step, kept),
             )
-        path = record.save(self.clock, tensors, values, best=best or self.is_best, keep=self.spec.run.checkpoint.keep)
+        best, keep = best or self.is_best, self.spec.run.checkpoint.keep
+        path = record.save(self.clock, tensors, values, best=best, keep=keep, wait=wait)
         self.is_best = False
         return path
 
@@ -145,9 +152,17 @@ class Saving(Preparing):
 
     def begin_snapshots(self) -> None:
         """Keeps states of the session in memory from now on, as somebody commands it and may want to go back."""
-        if self.snapshots is None and self.placement is None:
+        if self.snapshots is None:
             self.snapshots = Snapshots()
-            self.snapshots.take(self)
+            self.take_snapshot()
+
+    def take_snapshot(self) -> None:
+        """Keeps the state of now in memory; of several processes each keeps its own part, and all the same ones."""
+        assert self.snapshots is not None
+        self.snapshots.take(self)
+        if self.placement is not None:
+            said = self.placement.processes.everyone(self.snapshots.frames)
+            self.snapshots.keep(set.intersection(*map(set, said)))
 
     def return_to(self, saved: Checkpoint | Snapshot) -> None:
         """Returns to a state, exactly; nothing that is on record is dropped for it.
@@ -168,8 +183,7 @@ class Saving(Preparing):
         """
         values, here = saved.values, 1
         self._return_to_structure(values.get("edits", []))
-        if self.placement is not None:
-            assert isinstance(saved, Checkpoint)
+        if self.placement is not None and isinstance(saved, Checkpoint):  # a snapshot is of this process alone
             saved, here = self.placement.parts(saved), self.placement.processes.count
         match = checkpoints.match_by_name(saved, self.net.state_by_address())
         if not match.complete:
@@ -178,10 +192,15 @@ class Saving(Preparing):
         self._went_back = self._record is not None
         if "execution" in values and values.get("processes", 1) == here:
             self.choice = Choice.from_dict(values["execution"])
+        elif "execution" in values:  # decided before rules are made, as what is loaded is theirs
+            self.choice = self._unmeasured()
+            self.say(f"{self.choice}; it was saved on another number of processes")
         # data from Python are not there when a run is looked at from elsewhere
         if self.data is not None and ("feed" in values or self._feed is not None):
             self.feed.seek(values.get("feed", {"epoch": 0, "batch": 0}))
         self.clock.load(values["clock"])
+        if self.placement is not None:
+            self.placement.heartbeat.step = self.clock.step
         self.metrics = values.get("metrics", {})
         if "rules" in values:
             self._load_rules(saved)
@@ -196,11 +215,13 @@ class Saving(Preparing):
         """Gives the net the structure of a checkpoint, whose numbers are loaded then."""
         if list(edits) == self.net.edits:
             return
-        if self.placement is not None:
-            rule = "was edited while it ran, and can be gone on with in one process only"
-            raise CheckpointError(f"the net {rule}")
+        split = faults_of_edits(self.placement.plan) if self.placement is not None else []
+        if split:
+            raise CheckpointError(f"the net was edited while it ran, and cannot be placed so: {split[0]}")
         restore(self.net, self._beginning, edits)
         self.rollout = self.experiment.build_rollout(self.net)
+        if self.placement is not None:
+            self.placement.follow(self.rollout)
         self._executor = None
         self._known.clear()
         self.trainer.take_parameters(lambda kept, fresh: dict(fresh))

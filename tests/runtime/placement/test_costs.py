@@ -11,7 +11,7 @@ from rillnet.runtime.placement.costs import Costs, costs_of
 from rillnet.runtime.placement.machines import Machine
 from rillnet.runtime.placement.plan import PlacementPlan
 from rillnet.runtime.placement.records import PlacementSpec
-from rillnet.runtime.placement.table import as_dict, edge_rows
+from rillnet.runtime.placement.table import as_dict, edge_rows, summary_lines
 from rillnet.runtime.placement.traffic import Traffic, traffic_of
 
 WIRE = Machine(flops=1e9, bandwidth=1e6, latency=0)
@@ -180,3 +180,25 @@ def test_few_processes_stand_for_many(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [(t.forward, t.backward) for t in sampled] == [(t.forward, t.backward) for t in exact]
     seconds = [max((load.seconds(WIRE) for load in t.loads.values()), default=0) for t in exact]
     assert [max((load.seconds(WIRE) for load in t.loads.values()), default=0) for t in sampled] == seconds
+
+
+def test_micro_batches_let_locations_work_at_once() -> None:
+    places = {"a": {"location": 0}, "b": {"location": 1}}
+    wire = Machine(flops=1e9, bandwidth=1e15, latency=0)
+    one, four = (costs(chain(), wire, processes=2, blocks=places, micro_batches=parts) for parts in (1, 4))
+    part = 2 * 10_000 * 8 / 1e9 / 4  # of one layer forward; the second layer takes twice that on the way back
+
+    assert one.step_s == pytest.approx((4 + 4 + 8 + 4) * part)
+    assert four.step_s == pytest.approx((1 + 4 + 8 + 1) * part)
+    assert four.crossing == one.crossing
+    assert four.processes[0].multiply_adds == one.processes[0].multiply_adds
+
+
+def test_what_is_computed_at_once_is_said() -> None:
+    places = {"conv": {"location": 0}, "norm": {"location": 0}, "*": {"location": 1}}
+    lines = summary_lines(costs(classifier(), processes=2, blocks=places, micro_batches=4))
+
+    assert lines[-1] == (
+        "  in 4 micro-batches; at once: norm (it has statistics of the whole batch), "
+        "loss (it counts over the whole batch)"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from rillnet.runtime.placement.joining import (
     is_launched,
     is_lost_contact,
     joined_count,
+    joining,
     report_run,
 )
 from tests.placed import in_processes
@@ -48,6 +50,24 @@ def test_the_supervisor_is_told_of_the_run(monkeypatch: pytest.MonkeyPatch) -> N
     assert os.read(read, 100) == b"runs/line/1\n"
     os.close(read)
     os.close(write)
+
+
+def test_a_port_that_is_taken_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        said = {"RANK": 0, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        for name, value in said.items():
+            monkeypatch.setenv(name, str(value))
+        monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
+        with pytest.raises(RequestError) as error, joining():
+            pass
+    assert str(error.value) == (
+        f"placement: another program listens at 127.0.0.1:{port}; choose another: --master-port of torchrun,"
+        " or MASTER_PORT"
+    )
+    assert joined_count() == 1
 
 
 def compared() -> str:

@@ -13,7 +13,7 @@ from rillnet.model.nets import path_of
 from rillnet.runtime.placement.costs import costs_of
 from rillnet.runtime.placement.machines import Machine, machine_of
 from rillnet.runtime.placement.plan import PlacementPlan
-from rillnet.runtime.placement.proposing import Proposer, cut_into, meshes, override_of, yaml_of
+from rillnet.runtime.placement.proposing import Proposer, meshes, override_of, yaml_of
 from rillnet.runtime.placement.records import PlacementSpec
 
 
@@ -85,6 +85,20 @@ def test_nothing_fits() -> None:
         proposer(Machine(flops=1e10, bandwidth=1e9, latency=0, memory=1000), 2).propose()
 
 
+def test_slices_are_proposed_where_nothing_fits_without() -> None:
+    machine = Machine(flops=1e12, bandwidth=1e9, latency=1e-5)
+    plan = PlacementPlan(
+        rn.Rollout.sequential(net(40)),
+        PlacementSpec.model_validate({"processes": 4, "default": {"shard": "optimizer"}}),
+    )
+    tight = machine.model_copy(update={"memory": costs_of(plan, 1, machine).memory - 1})
+    found = proposer(tight, features=40, batch=1).propose().best
+
+    assert found.name == "all batch, parameters sharded"
+    assert yaml_of(found.placement)[1:] == ["  processes: 4", "  default: {partition: batch, shard: parameters}"]
+    assert override_of(found.placement) == "placement={processes: 4, default: {partition: batch, shard: parameters}}"
+
+
 def test_one_process_is_told_beside() -> None:
     found = proposer(Machine(flops=1e10, bandwidth=1e9, latency=0)).propose()
 
@@ -96,23 +110,6 @@ def test_one_process_is_told_beside() -> None:
 def test_meshes() -> None:
     assert meshes(2) == [{"all": 2}]
     assert meshes(6) == [{"all": 6}, {"data": 3, "model": 2}, {"data": 2, "model": 3}]
-
-
-@given(st.lists(st.floats(0, 10), min_size=1, max_size=12), st.integers(1, 5))
-def test_stages_follow_each_other_and_are_as_even_as_can_be(seconds: list[float], stages: int) -> None:
-    found = cut_into(seconds, stages)
-
-    assert found == sorted(found)
-    assert found[-1] < stages
-    longest = max(sum(s for s, at in zip(seconds, found, strict=True) if at == stage) for stage in set(found))
-    assert longest <= _best(tuple(seconds), stages) + 1e-6
-
-
-def _best(seconds: tuple[float, ...], stages: int) -> float:
-    if stages == 1 or len(seconds) == 1:
-        return sum(seconds)
-    cuts = range(1, len(seconds) + 1)
-    return min(max(sum(seconds[:cut]), _best(seconds[cut:], stages - 1) if seconds[cut:] else 0.0) for cut in cuts)
 
 
 def test_a_proposal_in_the_words_of_a_document() -> None:

@@ -29,6 +29,15 @@ def test_without_a_mesh_there_is_one_axis() -> None:
     assert read({"processes": 4, "mesh": {"data": 2, "model": 2}}).axes == {"data": 2, "model": 2}
 
 
+@pytest.mark.parametrize("every", [8, "8 steps"])
+def test_averages_are_so_many_steps_apart(every: int | str) -> None:
+    found = read({"averaging": {"every": every}})
+    assert found.averaging is not None
+    assert (found.averaging.every, found.is_exact) == (8, False)
+    assert read({"default": {"shard": "parameters"}}).is_exact
+    assert not read({"hogwild": True}).is_exact
+
+
 @pytest.mark.parametrize(
     ("said", "reason"),
     [
@@ -49,6 +58,13 @@ def test_without_a_mesh_there_is_one_axis() -> None:
         ({"blocks": {"fc": {"location": -1}}}, "Input should be greater than or equal to 0"),
         ({"processes": 0}, "Input should be greater than or equal to 1"),
         ({"default": {"partition_dim": 2}}, "Input should be -1, 0 or 1"),
+        ({"default": {"shard": "all"}}, "Input should be 'none', 'optimizer' or 'parameters'"),
+        ({"averaging": {"every": "2 epochs"}}, "must be a number of steps, as in '8 steps'"),
+        ({"averaging": {"every": 2}, "hogwild": True}, "averaging and hogwild must not stand side by side"),
+        (
+            {"averaging": {"every": 2}, "blocks": {"fc": {"shard": "optimizer"}}},
+            "shard and averaging must not stand side by side",
+        ),
     ],
 )
 def test_what_contradicts_itself_is_refused(said: dict[str, Any], reason: str) -> None:

@@ -72,9 +72,10 @@ def test_a_killed_process_has_all_started_again(tmp_path: Path) -> None:
 
 
 def test_an_elastic_run_goes_on_with_those_left(tmp_path: Path) -> None:
-    fewer: Callable[[int], bool] = lambda count: count >= 1  # noqa: E731
-    assert supervisor(tmp_path, _SECOND_DIES, [], fewer=fewer).supervise() == 0
+    said: list[str] = []
+    assert supervisor(tmp_path, _SECOND_DIES, said, fewer=lambda count: count - 1).supervise() == 0
     assert started(tmp_path) == ["0-0-of-2", "0-1-of-2", "1-0-of-1"]
+    assert said == ["process 1 was ended by SIGKILL; going on from the newest checkpoint with 1 process"]
 
 
 def test_what_dies_every_time_is_given_up(tmp_path: Path) -> None:
@@ -105,6 +106,36 @@ def test_processes_end_with_a_supervisor_that_is_killed(tmp_path: Path) -> None:
         process.wait()
     pids = [int((tmp_path / f"0-{rank}-of-2").read_text()) for rank in range(2)]
     _wait(lambda: all(map(is_gone, pids)), 10.0)
+
+
+_ONE_EVALUATES = """
+import torch, torch.distributed as dist
+from rillnet.model.net import Net
+from rillnet.model.rollout import Rollout
+from rillnet.runtime.placement.placed import Placement
+dist.init_process_group("gloo")
+blocks = {"first": {"type": "Linear", "from": "x", "out_features": 4}, "last": {"type": "Linear", "out_features": 4}}
+net = Net.from_spec({"inputs": {"x": [4]}, "blocks": blocks})
+placement = Placement.of(net, Rollout.sequential(net), {"blocks": {"first": {"location": 0}, "last": {"location": 1}}})
+placement.watch(folder)
+frames = [placement.program([name], "train") for name in ("last", "first")]
+for turn in range(2):
+    frames[int(rank)]({"x": torch.ones(2, 4)})
+"""
+
+
+@pytest.mark.slow
+def test_processes_that_have_entered_different_exchanges_are_ended_with_both_named(tmp_path: Path) -> None:
+    began = time.monotonic()
+    with pytest.raises(RunError) as error:
+        supervisor(tmp_path, _ONE_EVALUATES, []).supervise()
+    first, second = str(error.value).removeprefix("processes wait in different exchanges, and for ever: ").split("; ")
+    program = f"{tmp_path / 'program.py'}:18 in <module>"
+    assert "in outputs <- last at step 0, called at " in first
+    assert first.endswith(program)
+    assert "in outputs <- first at step 0, called at " in second
+    assert second.endswith(program)
+    assert time.monotonic() - began < 60.0
 
 
 def _wait(condition: Callable[[], bool], seconds: float) -> None:

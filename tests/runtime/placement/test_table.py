@@ -78,3 +78,28 @@ def test_all_of_it_is_json(costs: Costs) -> None:
 )
 def test_units(text: str, found: str) -> None:
     assert text == found
+
+
+def said(**placement: object) -> list[str]:
+    net = rn.Net("line", inputs={"x": (40,)}).add("fit", rn.Linear(out_features=60)).add("act", rn.ReLU())
+    spec = PlacementSpec.model_validate({"processes": 4, **placement})
+    found = costs_of(PlacementPlan(rn.Rollout.sequential(net), spec), 8, Machine(flops=1e9, bandwidth=1e6, latency=0))
+    return [row.note for row in block_rows(found)] + summary_lines(found)
+
+
+def test_slices_are_told_with_what_they_spare_and_send() -> None:
+    sharded, _, *lines = said(default={"shard": "parameters"})
+
+    assert sharded == "parameters sharded"
+    assert lines[2:] == [
+        "  sent 88.6 kB: on edges 0 B, sums of gradients 29.5 kB, gathered parameters 59 kB",
+        "  memory 23.1 kB at most in one process, 7.38 kB less than without slices",
+    ]
+
+
+def test_an_inexact_placement_says_so() -> None:
+    every = "  inexact: each process changes parameters of its own, averaged every 8 steps; "
+    assert said(averaging={"every": 8})[-1] == every + "the numbers are not those of one process"
+    assert "means of parameters, of each step" in said(averaging={"every": 8})[-3]
+    assert said(hogwild=True)[-1].startswith("  inexact: all processes change the same parameters at once")
+    assert not any("inexact" in line for line in said())

@@ -33,6 +33,8 @@ class Assigned:
         cuts: where it is split, each along some axes of the mesh.
         location: the one process that computes it, if it is one.
         note: why it is not computed as asked.
+        shard: what each of those that have its parameters keeps only a slice of: nothing (`none`), the `optimizer`'s
+            state, or the `parameters` too.
     """
 
     kind: str
@@ -40,6 +42,7 @@ class Assigned:
     cuts: tuple[Cut, ...] = ()
     location: int | None = None
     note: str = ""
+    shard: str = "none"
 
     @property
     def is_split(self) -> bool:
@@ -67,12 +70,16 @@ class Assignment:
         faults = self._unmatched()
         for name in self.flat.blocks:
             try:
-                self.blocks[name] = self._assign(name)
+                self.blocks[name] = replace(self._assign(name), shard=self._sharded(name))
             except RequestError as error:
                 faults += [fault for fault in error.faults if fault not in faults]
         if faults:
             raise RequestError(faults)
         self._agree()
+
+    def is_per_example(self, name: str) -> bool:
+        """Whether a block computes every example of the batch alone, as far as is known."""
+        return "batch" in self._possible(name, self.blocks[name].rule)
 
     def _unmatched(self) -> list[Fault]:
         faults, known = [], [*self.flat.blocks, *self.flat.nested]
@@ -110,6 +117,10 @@ class Assignment:
         other = "batch" if "batch" in possible and kind != "batch" else "none"
         cuts = self._cuts(name, other, possible, rule) if other == "batch" else ()
         return Assigned(other, rule, cuts, note=reason)
+
+    def _sharded(self, name: str) -> str:
+        asked, _ = self._asked(name)
+        return asked.shard or self.placement.default.shard or "none"
 
     def _rule(self, name: str) -> Partition:
         sends = outputs_of(self.flat.blocks[name].output)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
+import mmap
 import os
 import platform
 import statistics
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Hashable, Sequence
@@ -23,8 +26,10 @@ from rillnet.model.layers.metrics import Metric
 from rillnet.runtime.placement.boxes import Box, sizes
 from rillnet.runtime.placement.machines import Machine
 from rillnet.runtime.placement.plan import PlacementPlan
+from rillnet.runtime.placement.sums import HostSums, is_possible
 from rillnet.runtime.placement.work import Rates, Share
 
+_TURNS = 4
 _SMALL, _LARGE = 1 << 8, 1 << 20  # numbers
 _MOST_MULTIPLY_ADDS = 3e8
 """A block is timed on so many examples that it takes a tenth of a second at most, and the time is scaled."""
@@ -37,7 +42,7 @@ def this_machine(folder: Path | None = None) -> Machine:
         folder: where they are kept; the user's cache directory if None.
     """
     path = (folder or _cache_folder()) / "machine.json"
-    key = f"{platform.node()} {platform.machine()} {os.cpu_count()} {torch.__version__}"
+    key = f"2 {platform.node()} {platform.machine()} {os.cpu_count()} {torch.__version__}"
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
         if kept["key"] == key:
@@ -79,6 +84,7 @@ def measured_machine() -> Machine:
         memory_bandwidth=2 * 4 * (1 << 22) / copied,
         memory=float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")) / (os.cpu_count() or 1),
         overhead=4 * called,
+        small_sum=_small_sum_seconds(),
         hidden=0.0,
     )
 
@@ -118,6 +124,41 @@ def _gloo_seconds(numbers: int, calls: int = 10) -> float:
     for thread in both:
         thread.join()
     return max(times)
+
+
+_ANSWERS = """
+import mmap, os, sys
+memory = mmap.mmap(int(sys.argv[1]), int(sys.argv[2]))
+counters = memoryview(memory).cast("q")
+for count in range(1, int(sys.argv[3]) + 1):
+    while counters[0] < count:
+        os.sched_yield()
+    counters[8] = count
+"""
+"""The other process of a sum, which has nothing to add."""
+
+
+def _small_sum_seconds(calls: int = 300) -> float | None:
+    """Seconds of a sum of a few numbers through shared memory, with another process that answers at once."""
+    if not is_possible():
+        return None
+    memory_fd, size = os.memfd_create("rillnet-sums"), HostSums.size(2)
+    try:
+        os.ftruncate(memory_fd, size)
+        words = [sys.executable, "-S", "-c", _ANSWERS, str(memory_fd), str(size), str(2 * calls)]
+        other = subprocess.Popen(words, pass_fds=(memory_fd,))
+        sums, value = HostSums(mmap.mmap(memory_fd, size), 0, [0, other.pid], 10.0), torch.zeros(2, 64)
+        turns = []
+        for _ in range(2 * calls):
+            begin = time.perf_counter()
+            sums.add(value)
+            turns.append(time.perf_counter() - begin)
+        other.wait()
+        return statistics.median(turns[calls:])
+    except (OSError, RuntimeError):
+        return None
+    finally:
+        os.close(memory_fd)
 
 
 def _cache_folder() -> Path:
@@ -198,26 +239,35 @@ def _input(plan: PlacementPlan, name: str, port: int, rank: int, batch: int, sha
 
 
 def _both(module: nn.Module, inputs: list[Tensor], learns_inputs: bool) -> tuple[float, float]:
+    """Seconds forward and backward in the middle of some turns.
+
+    A step keeps what its blocks send until gradients have come back, and the next one finds the memory that it has let
+    go of. So it is here: all turns go forward, and then back one by one; what is timed is the second time that they do.
+    """
     for value in inputs:
         value.requires_grad_(learns_inputs and value.is_floating_point())
-    forward, backward = [], []
-    for turn in range(4):
-        begin = time.perf_counter()
-        sent: Any = module(*inputs)
-        middle = time.perf_counter()
-        tensor = sent[0] if isinstance(sent, tuple) else sent
-        if isinstance(module, Metric) and tensor.dim():
-            tensor = tensor.sum()
-        if tensor.requires_grad:
-            gradient = torch.full_like(tensor, 0.01)
-            middle_again = time.perf_counter()
-            torch.autograd.backward(tensor, gradient)
-            ended = time.perf_counter() - middle_again
-        else:
-            ended = 0.0
-        if turn:
-            forward.append(middle - begin)
-            backward.append(ended)
-        for value in (*inputs, *module.parameters()):
-            value.grad = None
-    return min(forward), min(backward)
+    for _ in range(2):
+        forward, backward, kept = [], [], list[Any]()
+        for _ in range(_TURNS):
+            begin = time.perf_counter()
+            sent = module(*inputs)
+            forward.append(time.perf_counter() - begin)
+            kept.append(sent[0] if isinstance(sent, tuple) else sent)
+            del sent
+        while kept:
+            backward.append(_back(module, kept.pop()))
+            for value in (*inputs, *module.parameters()):
+                value.grad = None
+    return statistics.median(forward), statistics.median(backward)
+
+
+def _back(module: nn.Module, tensor: Tensor) -> float:
+    """Seconds backward."""
+    if isinstance(module, Metric) and tensor.dim():
+        tensor = tensor.sum()
+    if not tensor.requires_grad:
+        return 0.0
+    gradient = torch.full_like(tensor, 0.01)
+    begin = time.perf_counter()
+    torch.autograd.backward(tensor, gradient)
+    return time.perf_counter() - begin

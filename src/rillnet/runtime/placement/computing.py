@@ -65,7 +65,8 @@ def local_of(plan: PlacementPlan, name: str, rank: int, groups: Groups) -> Local
         teams = {box[1]: [r for r, other in everyone if other[1] == box[1]] for _, box in everyone}
         by_channel = {span: groups(ranks) for span, ranks in teams.items()}
         return None if own is None else LocalBatchNorm(module, assigned, own, by_channel[own[1]], plan, name, rank)
-    return None if own is None else _kind_of(module, assigned)(module, assigned, own)
+    in_parts = name in plan.micro_batches.blocks
+    return None if own is None else _kind_of(module, assigned, in_parts=in_parts)(module, assigned, own)
 
 
 def _counting(plan: PlacementPlan, name: str, rank: int, groups: Groups, boxes: list[Box | None]) -> Local | None:
@@ -83,12 +84,12 @@ def _counting(plan: PlacementPlan, name: str, rank: int, groups: Groups, boxes: 
     return LocalClasses(module, assigned, own, of_all, copies * shares, by_examples[own[0]])
 
 
-def _kind_of(module: nn.Module, assigned: Assigned) -> type[Local]:
+def _kind_of(module: nn.Module, assigned: Assigned, *, in_parts: bool) -> type[Local]:
     rule = assigned.rule
+    if isinstance(module, _DropoutNd) and (in_parts or assigned.is_split):
+        return LocalDropout
     if not assigned.is_split:
         return Local
-    if isinstance(module, _DropoutNd):
-        return LocalDropout
     if assigned.kind == "batch":
         return Local
     if isinstance(module, _ConvNd) and module.groups > 1 and assigned.kind == "feature":

@@ -2,25 +2,30 @@
 
 A step is followed block by block in the order in which processes compute: a block waits for what its process
 did before and for what it is sent; sums of gradients go on behind the backward pass. So a sequential net at
-several locations takes the sum of their times, and a streaming one, whose edges bring what was computed a frame
-before, as long as its slowest process.
+several locations takes the sum of their times, less in micro-batches, and a streaming one, whose edges bring what was
+computed a frame before, as long as its slowest process.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from rillnet.runtime.placement.counted import Counted
 from rillnet.runtime.placement.machines import Machine
 from rillnet.runtime.placement.plan import PlacementPlan
 from rillnet.runtime.placement.reduction import BUCKET_BYTES
+from rillnet.runtime.placement.shard_costs import ShardCosts
+from rillnet.runtime.placement.slices import Unit
 from rillnet.runtime.placement.traffic import COUNTED_PROCESSES, Load, Traffic, observed, traffic_of
 from rillnet.runtime.placement.work import (
     BACKWARD,
     FORWARD,
     Counts,
     Rates,
+    Share,
     Timing,
     parameter_bytes,
     seconds_of,
@@ -44,6 +49,8 @@ class Process:
         activations: bytes of what is computed and received, kept for the backward pass.
         multiply_adds: forward.
         compute_s: seconds of computing, forward and backward, and of changing parameters.
+        spared: bytes that are not kept, as other processes keep these slices.
+        gathered: bytes that it sends to gather parameters of which it keeps slices.
     """
 
     parameters: int = 0
@@ -52,6 +59,8 @@ class Process:
     activations: int = 0
     multiply_adds: float = 0.0
     compute_s: float = 0.0
+    spared: int = 0
+    gathered: int = 0
 
     @property
     def memory(self) -> int:
@@ -67,11 +76,22 @@ class Bucket:
         ranks: the processes that have them.
         size: bytes.
         block: the last one whose gradients it waits for.
+        is_scattered: whether each process gets the sum of its slice only, which is half the way.
     """
 
     ranks: tuple[int, ...]
     size: int
     block: str
+    is_scattered: bool = False
+
+    @property
+    def sent(self) -> int:
+        """Bytes that a process sends, 2 (n-1)/n of them all, or half of that."""
+        return (1 if self.is_scattered else 2) * (len(self.ranks) - 1) * self.size // len(self.ranks)
+
+    def seconds(self, machine: Machine) -> float:
+        """How long it takes once all are there."""
+        return machine.all_reduce(self.size, len(self.ranks)) / (2 if self.is_scattered else 1)
 
 
 @dataclass
@@ -107,9 +127,20 @@ class Costs:
 
     @property
     def reduced(self) -> int:
-        """Bytes that processes send to add up gradients, 2 (n-1)/n of each bucket."""
-        sent = [2 * (len(b.ranks) - 1) * b.size // len(b.ranks) for found in self.buckets.values() for b in found]
-        return sum(sent) * self.plan.mesh.processes // max(len(self.buckets), 1)
+        """Bytes that processes send to add up gradients."""
+        sent = sum(bucket.sent for found in self.buckets.values() for bucket in found)
+        return sent * self.plan.mesh.processes // max(len(self.buckets), 1)
+
+    @property
+    def gathered(self) -> int:
+        """Bytes that processes send to gather parameters of which each keeps a slice."""
+        sent = sum(process.gathered for process in self.processes.values())
+        return sent * self.plan.mesh.processes // max(len(self.processes), 1)
+
+    @property
+    def spared(self) -> int:
+        """Bytes that slices spare the process that is spared least."""
+        return min((process.spared for process in self.processes.values()), default=0)
 
     @property
     def memory(self) -> int:
@@ -158,6 +189,31 @@ def costs_of(
     return _Step(plan, batch, machine, copies, counts or Counts(plan.rollout), timing or Rates(machine)).costs()
 
 
+@dataclass(frozen=True)
+class _Moved:
+    """An exchange for one turn.
+
+    Args:
+        part: of the batch; None for all of it.
+        parts: how many there are.
+    """
+
+    part: int | None
+    parts: int
+
+    def loads(self, whole: Mapping[int, Load]) -> Mapping[int, Load]:
+        """Of the part, from those of the whole batch."""
+        return whole if self.parts == 1 else {rank: load.part(self.parts) for rank, load in whole.items()}
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """A gradient on its way: what each process has to do with it, and when each has sent it."""
+
+    loads: Mapping[int, Load]
+    clock: Mapping[int, float]
+
+
 class _Step:
     """One step, followed in time."""
 
@@ -168,11 +224,22 @@ class _Step:
         self.counts, self.timing = counts, timing
         self.ranks = observed(plan)
         self.names = computed(plan)
+        self.turns = plan.micro_batches.turns(self.names, batch)
+        self.spans = plan.micro_batches.spans(batch)
         self.found = Costs(plan, machine, batch, processes={rank: Process() for rank in self.ranks})
         self.times: dict[tuple[str, int], tuple[float, float]] = {}
         self.clock = dict.fromkeys(self.ranks, 0.0)
         self.ready: dict[tuple[str, int], float] = {}
         self._is_delayed: dict[Edge, bool] = {}
+        self._readers = Counter(
+            source.block
+            for name in self.names
+            if not isinstance(plan.blocks[name].rule, Counted)
+            for source in plan.rollout.sources(name)
+        )
+        self._source: dict[Edge, str] = {}
+        self._done: dict[tuple[str, int | None], dict[int, float]] = {}
+        self._back: dict[tuple[str, int | None], list[_Sent]] = {}
 
     def costs(self) -> Costs:
         self._exchanges()
@@ -182,8 +249,10 @@ class _Step:
         for name in self.names:
             for rank in self.ranks:
                 self._account(name, rank)
+        self.shards = ShardCosts(self.plan, self.ranks, self.names)
         for rank in self.ranks:
-            self.found.buckets[rank] = buckets_of(self.plan, rank, self.names)
+            self._slice(rank)
+            self.found.buckets[rank] = buckets_of(self.plan, rank, self.names, self.shards, self.copies)
         self._forward()
         self.found.forward_s = max(self.clock.values())
         self._backward()
@@ -194,6 +263,8 @@ class _Step:
             changing = self._changing(process)
             process.compute_s += changing
             self.clock[rank] += changing
+        for unit in dict.fromkeys(u for units in self.shards.units.values() for u in units if u.keeps_whole):
+            self._gather(unit)
         self.found.step_s = max(self.clock.values())
         return self.found
 
@@ -210,6 +281,7 @@ class _Step:
                             seen.add(key)
                             self.found.edges[name, port, leaf] = found
                             self._is_delayed[name, port, leaf] = source.delay > 0
+                            self._source[name, port, leaf] = source.block
 
     def _account(self, name: str, rank: int) -> None:
         share = share_of(self.plan, self.counts, name, rank, self.batch)
@@ -221,8 +293,27 @@ class _Step:
         process.optimizer += round(share.parameters * self.copies)
         process.activations += share.sent + self._received(name, rank)
         process.multiply_adds += share.multiply_adds
-        self.times[name, rank] = self.timing(self.plan, name, rank, self.batch, share)
-        process.compute_s += sum(self.times[name, rank])
+        size, parts = self.batch, 1
+        if name in self.plan.micro_batches.blocks:
+            size, parts = self.spans[0][1], len(self.spans)
+            share = share_of(self.plan, self.counts, name, rank, size) or share
+        forward, backward = self.timing(self.plan, name, rank, size, share)
+        self.times[name, rank] = forward, backward + self._joining(name, share)
+        process.compute_s += parts * sum(self.times[name, rank])
+
+    def _joining(self, name: str, share: Share) -> float:
+        """Of what several blocks read the gradients are added up: two are read and one is written for each but one."""
+        if self.machine.memory_bandwidth is None:
+            return 0.0
+        return 3 * share.sent * max(0, self._readers[name] - 1) / self.machine.memory_bandwidth
+
+    def _slice(self, rank: int) -> None:
+        """Takes from what a process keeps what others do."""
+        process, spared = self.found.processes[rank], self.shards.spared(rank, self.copies)
+        process.parameters -= spared.parameters
+        process.gradients -= spared.gradients
+        process.optimizer -= spared.optimizer
+        process.spared, process.gathered = spared.all, self.shards.gathered_bytes(rank)
 
     def _received(self, name: str, rank: int) -> int:
         loads = [t.loads.get(rank, Load()) for (reader, *_), t in self.found.edges.items() if reader == name]
@@ -238,36 +329,73 @@ class _Step:
         for key, traffic in self.found.edges.items():  # what was computed a frame before is there at once
             if self._is_delayed[key]:
                 self._pass(traffic.loads)
-        for name in self.names:
-            for key in self._at[name]:
-                self._pass(self.found.edges[key].loads)
+        for name, part in self.turns:
+            for key, moved in self._moves(name, part):
+                self._pass(moved.loads(self.found.edges[key].loads), self._done.get((self._source[key], moved.part)))
             self._work(name, FORWARD)
-            self._add_up(name, FORWARD)
+            self._done[name, part] = self._done[name, None] = dict(self.clock)
+            if part is None:
+                self._add_up(name, FORWARD)
 
     def _backward(self) -> None:
-        for name in reversed(self.names):
-            self._add_up(name, BACKWARD)
+        last = len(self.spans) - 1
+        for name, part in reversed(self.turns):
+            whole = self._back.pop((name, None), []) if part in (None, last) else []
+            for sent in [*whole, *(self._back.pop((name, part), []) if part is not None else [])]:
+                self._pass(sent.loads, sent.clock)
+            if part is None:
+                self._add_up(name, BACKWARD)
             self._work(name, BACKWARD)
             for rank in self.ranks:
                 self.ready[name, rank] = self.clock[rank]
-            for key in reversed(self._at[name]):
-                self._pass(self.found.edges[key].returns)
+            for key, moved in reversed(self._moves(name, part)):
+                found = _Sent(moved.loads(self.found.edges[key].returns), dict(self.clock))
+                self._back.setdefault((self._source[key], moved.part), []).append(found)
+        for left in self._back.values():  # gradients of inputs
+            for sent in left:
+                self._pass(sent.loads, sent.clock)
         for key, traffic in self.found.edges.items():
             if self._is_delayed[key]:
                 self._pass(traffic.returns)
 
+    def _moves(self, name: str, part: int | None) -> list[tuple[Edge, _Moved]]:
+        """What is exchanged for a turn: for a part of the batch, or for all of it once."""
+        parted, found = self.plan.micro_batches.blocks, []
+        for key in self._at[name]:
+            if part is not None and self._source[key] in parted:
+                found.append((key, _Moved(part, len(self.spans))))
+            elif not part:
+                found.append((key, _Moved(None, 1)))
+        return found
+
     def _work(self, name: str, direction: int) -> None:
+        for unit in dict.fromkeys(u for rank in self.ranks for u in self.shards.gathered_for(name, rank)):
+            self._gather(unit)
         for rank in self.ranks:
             if (name, rank) in self.times:
                 self.clock[rank] += self.times[name, rank][direction]
 
-    def _pass(self, loads: Mapping[int, Load]) -> None:
-        begin = {
-            rank: max(self.clock[other] for other in (rank, *(p for p in load.peers if p in self.clock)))
-            for rank, load in loads.items()
-        }
+    def _pass(self, loads: Mapping[int, Load], sent: Mapping[int, float] | None = None) -> None:
+        """Who receives waits for those it receives from; who only sends goes on, but for the time that sending takes.
+
+        Args:
+            loads: of each process.
+            sent: when each has sent; now if None.
+        """
+        sent = dict(self.clock) if sent is None else sent
         for rank, load in loads.items():
-            self.clock[rank] = begin[rank] + load.seconds(self.machine)
+            seconds = load.seconds(self.machine)
+            if not load.sources:
+                self.clock[rank] += seconds * (1 - self.machine.hidden)
+                continue
+            begin = max([self.clock[rank], *(sent[other] for other in load.sources if other in sent)])
+            self.clock[rank] = begin + seconds
+
+    def _gather(self, unit: Unit) -> None:
+        """All that share a unit bring their slices together: half of a sum."""
+        members = [rank for rank in unit.ranks if rank in self.clock]
+        end = max(self.clock[rank] for rank in members) + self.machine.all_reduce(unit.bytes, len(unit.ranks)) / 2
+        self.clock.update(dict.fromkeys(members, end))
 
     def _add_up(self, name: str, direction: int) -> None:
         for rank in self.ranks:
@@ -286,7 +414,7 @@ class _Step:
                 members = [r for r in bucket.ranks if r in self.clock]
                 if rank != members[0]:
                     continue
-                seconds = self.machine.all_reduce(bucket.size, len(bucket.ranks))
+                seconds = bucket.seconds(self.machine)
                 begin = max(max(self.ready[bucket.block, r], free[r]) for r in members)
                 for r in members:
                     free[r] = begin + seconds * hidden
@@ -318,19 +446,29 @@ def _parts(plan: PlacementPlan, edge: Edge, batch: int, ranks: list[int]) -> tup
     return tuple((plan.needed(name, port, rank, batch, leaf), plan.work(name, rank, batch)) for rank in ranks)
 
 
-def buckets_of(plan: PlacementPlan, rank: int, names: list[str], most: int = BUCKET_BYTES) -> list[Bucket]:
+def buckets_of(
+    plan: PlacementPlan, rank: int, names: list[str], shards: ShardCosts, copies: float, most: int = BUCKET_BYTES
+) -> list[Bucket]:
     """The gradients that a process adds up with others, in the order in which they are sent.
+
+    Where each process takes steps of its own, it is the parameters and the optimiser's state, every few steps.
 
     Args:
         plan: who computes what.
         rank: the process.
         names: the blocks that are computed.
+        shards: what is sliced.
+        copies: numbers that the optimiser keeps for each parameter.
         most: bytes of a bucket, about.
     """
-    found: list[Bucket] = []
+    if plan.placement.hogwild:
+        return []
+    found = [Bucket(unit.ranks, unit.bytes, unit.members[-1].block, True) for unit in shards.units[rank]]
+    averaging = plan.placement.averaging
+    times = (1 + copies) / averaging.every if averaging is not None else 1.0
     open_ones: dict[tuple[int, ...], tuple[int, str]] = {}
     for name in reversed(names):
-        size, _ = parameter_bytes(plan, name, rank)
+        size = round((parameter_bytes(plan, name, rank)[0] - shards.bytes_of(name, rank)) * times)
         ranks = _sharers(plan, name, rank) if size else ()
         if rank not in ranks or len(ranks) < 2 or _is_alike(plan, name):
             continue

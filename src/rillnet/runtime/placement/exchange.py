@@ -3,10 +3,13 @@
 Processes must enter exchanges in one order, or each waits for another. Forward that is the order of the plan.
 Backward it is autograd's, which is free to choose; so every exchange takes a token from the one before and
 hands it on, and through it the gradients flow in exactly the opposite order everywhere.
+
+Entering and waiting are two things. What is sent goes on its way as a `Flight`, and the process goes on with its work.
 """
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +19,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from rillnet.runtime.placement.boxes import Box, cut, numel, sizes
+from rillnet.runtime.placement.sums import add_up
 from rillnet.runtime.placement.transfers import Message, Transfers
 
 
@@ -67,6 +71,84 @@ def _frozen(boxes: dict[int, list[Box]]) -> tuple[tuple[int, tuple[Box, ...]], .
     return tuple((peer, tuple(found)) for peer, found in boxes.items())
 
 
+@dataclass(eq=False, slots=True)
+class Flight:
+    """One direction of an exchange under way.
+
+    Args:
+        route: what this process does in it.
+        value: what this process has of the tensor.
+        arriving: room for what each other process sends.
+        receiving: what is waited for before that is read.
+        sending: what is waited for before the messages may go.
+        messages: what is being sent.
+    """
+
+    route: Route
+    value: Tensor | None
+    arriving: dict[int, Tensor]
+    receiving: list[Any]
+    sending: list[Any]
+    messages: list[Tensor]
+
+    def wait(self) -> None:
+        """Waits for the messages to this process."""
+        works, self.receiving = self.receiving, []
+        for work in works:
+            work.wait()
+
+    def settle(self) -> None:
+        """Waits for all messages, also those of this process."""
+        self.wait()
+        works, self.sending = self.sending, []
+        for work in works:
+            work.wait()
+        self.messages = []
+
+
+_ABANDONED: list[list[Flight]] = []
+"""What was under way when nobody went on with it: a connection fails if it finds the room for a message gone."""
+
+
+class UnderWay:
+    """What this process has sent and not seen arrive: it must stay in memory until it has gone.
+
+    Waiting for a message of one's own is waiting for the other process to make room for it. That is put off until
+    the frame after the next, so that nobody waits for it who has other work.
+    """
+
+    def __init__(self) -> None:
+        self._flights: list[Flight] = []
+        self._before = 0
+        weakref.finalize(self, _abandon, self._flights).atexit = False
+
+    def add(self, flight: Flight) -> None:
+        """Keeps a flight for a while."""
+        self._flights.append(flight)
+
+    def turn(self) -> None:
+        """A frame begins: waits for what was sent in the one before the last; what is not yet taken stays."""
+        older, newer = self._flights[: self._before], self._flights[self._before :]
+        untaken = [flight for flight in older if flight.receiving]
+        for flight in older:
+            if not flight.receiving:
+                flight.settle()
+        self._flights[:] = untaken + newer
+        self._before = len(self._flights)
+
+    def settle(self) -> None:
+        """Waits for all that is under way; called by all processes."""
+        for flight in self._flights:
+            flight.settle()
+        self._flights.clear()
+        self._before = 0
+
+
+def _abandon(flights: list[Flight]) -> None:
+    if flights:
+        _ABANDONED.append(flights)
+
+
 class Exchange:
     """One tensor's way from the processes that hold it to those that need it.
 
@@ -76,6 +158,7 @@ class Exchange:
         dtype: element type on the way.
         label: names it in a list of who waits for what: `act <- fit`.
         device: where the tensors are.
+        under_way: keeps what is sent.
     """
 
     def __init__(
@@ -85,7 +168,9 @@ class Exchange:
         dtype: torch.dtype,
         label: str,
         device: torch.device | str = "cpu",
+        under_way: UnderWay | None = None,
     ) -> None:
+        self.under_way = under_way or UnderWay()
         self.transfers, self.rank, self.dtype, self.label, self.device = transfers, rank, dtype, label, device
         self.held, self.needed = transfers.held[rank], transfers.needed[rank]
         self.there = Route.of(transfers.forward, rank, self.held, self.needed)
@@ -110,22 +195,42 @@ class Exchange:
 
     def forward(self, value: Tensor | None) -> Tensor:
         """What this process needs."""
-        if value is not None and not self.is_local_forward:
-            value = value.to(self.dtype)
-        found = self._pass(self.there, value)
-        return torch.empty(0, dtype=self.dtype, device=self.device) if found is None else found
+        return self.arrived(self.sent(value))
 
     def backward(self, gradient: Tensor | None) -> Tensor | None:
         """The gradient of what this process holds: the sum over all that was computed from it."""
+        return self.returned(self.sent_back(gradient))
+
+    def sent(self, value: Tensor | None) -> Flight:
+        """Sets off what others need of what this process holds, and waits for nothing.
+
+        Args:
+            value: what this process holds; None if it holds nothing.
+        """
+        if value is not None and not self.is_local_forward:
+            value = value.to(self.dtype)
+        return self._begin(self.there, value)
+
+    def arrived(self, flight: Flight) -> Tensor:
+        """Waits for what this process needs (an empty tensor if nothing)."""
+        found = self._end(flight)
+        return torch.empty(0, dtype=self.dtype, device=self.device) if found is None else found
+
+    def sent_back(self, gradient: Tensor | None) -> Flight:
+        """Sets off the gradient of what this process needed."""
         if self.needed is None:
             gradient = None
         elif gradient is None:
             gradient = torch.zeros(sizes(self.needed), dtype=self.dtype, device=self.device)
-        return self._pass(self.back, gradient, add=True)
+        return self._begin(self.back, gradient)
 
-    def _pass(self, route: Route, value: Tensor | None, *, add: bool = False) -> Tensor | None:
-        """Sends all messages of this process and puts those that it gets into their places."""
-        operations, arriving = [], {}
+    def returned(self, flight: Flight) -> Tensor | None:
+        """Waits for the gradient of what this process holds."""
+        return self._end(flight, add=True)
+
+    def _begin(self, route: Route, value: Tensor | None) -> Flight:
+        """Sends all messages of this process, and makes room for those that it gets."""
+        operations, arriving, messages = [], {}, []
         for peer, boxes in route.receives:
             buffer = torch.empty(sum(map(numel, boxes)), dtype=self.dtype, device=self.device)
             arriving[peer] = buffer
@@ -135,11 +240,25 @@ class Exchange:
             assert route.source is not None
             parts = [cut(value, route.source, box) for box in boxes]
             message = parts[0].contiguous() if len(parts) == 1 else torch.cat([part.reshape(-1) for part in parts])
+            messages.append(message)
             operations.append(dist.P2POp(dist.isend, message, peer))
         works = dist.batch_isend_irecv(operations) if operations else []
+        split = len(arriving) if len(works) == len(operations) else len(works)  # some backends join them into one
+        flight = Flight(route, value, arriving, works[:split], works[split:], messages)
+        if operations:
+            self.under_way.add(flight)
+        return flight
+
+    def _wait(self, flight: Flight) -> None:
+        """Waits for the messages to this process."""
+        flight.wait()
+
+    def _end(self, flight: Flight, *, add: bool = False) -> Tensor | None:
+        """Waits for all messages to this process, and puts them into their places."""
+        route, value, arriving = flight.route, flight.value, flight.arriving
         found = None if route.is_whole else self._empty(route, add=add)
-        for work in works:
-            work.wait()
+        self._wait(flight)
+        flight.value, flight.arriving = None, {}
         offsets = dict.fromkeys(arriving, 0)
         for sender, box in route.order:  # in one order everywhere, as sums depend on it in their last digits
             if sender == self.rank:
@@ -187,7 +306,7 @@ class Summed(torch.autograd.Function):
     def forward(ctx: Any, value: Tensor, token: Tensor, group: Any, copies: int) -> tuple[Tensor, Tensor]:
         """Adds up; of `copies` processes that have the same part, one counts."""
         total = value.clone()
-        dist.all_reduce(total, group=group)
+        add_up(total, group)
         ctx.set_materialize_grads(False)
         return (total / copies if copies > 1 else total), token.clone()
 
@@ -207,7 +326,7 @@ class SummedByAll(torch.autograd.Function):
         ctx.group, ctx.like = group, (value.shape, value.dtype, value.device)
         ctx.set_materialize_grads(False)
         total = value.clone()
-        dist.all_reduce(total, group=group)
+        add_up(total, group)
         return total, token.clone()
 
     @staticmethod
@@ -216,7 +335,7 @@ class SummedByAll(torch.autograd.Function):
         gradient, of_token = gradients
         shape, dtype, device = ctx.like
         total = torch.zeros(shape, dtype=dtype, device=device) if gradient is None else gradient.clone()
-        dist.all_reduce(total, group=ctx.group)
+        add_up(total, ctx.group)
         return total, _of_token(of_token), None
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from rillnet.runtime.interventions.changes import Changes
 from rillnet.runtime.placement.boxes import numel
-from rillnet.runtime.placement.exchange import Exchange
+from rillnet.runtime.placement.exchange import Exchange, Flight, Route
 from rillnet.runtime.placement.heartbeat import Heartbeat
 from rillnet.runtime.placement.program import PlacedNet, PlacedProgram
 from rillnet.runtime.placement.transfers import Transfers
@@ -26,14 +26,19 @@ class NotedExchange(Exchange):
     """
 
     def __init__(self, exchange: Exchange, heartbeat: Heartbeat) -> None:
-        super().__init__(exchange.transfers, exchange.rank, exchange.dtype, exchange.label, exchange.device)
+        own = exchange.transfers, exchange.rank, exchange.dtype, exchange.label, exchange.device, exchange.under_way
+        super().__init__(*own)
         self.heartbeat = heartbeat
 
-    def _pass(self, *arguments: Any, **named: Any) -> Tensor | None:
+    def _begin(self, route: Route, value: Tensor | None) -> Flight:
+        if route is self.back or not self.is_local_forward:  # what is local need not be entered by all
+            self.heartbeat.enter(self.label)
+        return super()._begin(route, value)
+
+    def _wait(self, flight: Flight) -> None:
         self.heartbeat.note("waits in", self.label)
-        found = super()._pass(*arguments, **named)
+        super()._wait(flight)
         self.heartbeat.note("computes", f"what follows {self.label}")
-        return found
 
 
 class NotedLocal:

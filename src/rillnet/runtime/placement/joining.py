@@ -25,6 +25,7 @@ from rillnet.errors import Fault, RequestError, RunError
 _NEEDED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 _GET_ADDRESS = 0x8915  # SIOCGIFADDR of Linux
 _LOCAL = ("127.0.0.1", "localhost", "::1")
+_TAKEN = "EADDRINUSE"  # of a port, in torch's words
 
 
 class LostContactError(RunError):
@@ -61,7 +62,7 @@ def joining(timeout: float = 60.0, digest: str = "") -> Iterator[None]:
         digest: of what must be the same in all of them, as the document.
 
     Raises:
-        RequestError: another process has another document or another version of the code.
+        RequestError: another process has another document or another version of the code, or the port is taken.
         LostContactError: the others cannot be reached.
     """
     if sys.platform == "linux" and "GLOO_SOCKET_IFNAME" not in os.environ:
@@ -72,6 +73,9 @@ def joining(timeout: float = 60.0, digest: str = "") -> Iterator[None]:
         dist.init_process_group("gloo", timeout=timedelta(seconds=timeout))
     except (RuntimeError, ValueError) as error:
         where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
+        if _TAKEN in str(error):
+            hint = "choose another: --master-port of torchrun, or MASTER_PORT"
+            raise RequestError(Fault("placement", f"another program listens at {where}", hint=hint)) from error
         first = str(error).splitlines()[0]
         raise LostContactError(f"process {os.environ['RANK']} cannot join the others at {where}: {first}") from error
     try:

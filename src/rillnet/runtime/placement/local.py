@@ -51,6 +51,18 @@ class Local:
         """
         return self.module(*values), token
 
+    def enter(self, values: Sequence[Any], token: Tensor | None) -> tuple[Sequence[Any], Tensor | None]:
+        """What has to be done before the module computes, wherever it does not do so by a call of this."""
+        return values, token
+
+    def leave(self, found: Any, token: Tensor | None) -> Computed:
+        """And after."""
+        return found, token
+
+    def skip(self, token: Tensor | None) -> Tensor | None:
+        """What others expect of this process where its part is empty, so that nothing is computed."""
+        return token
+
 
 class LocalDropout(Local):
     """Draws for all of the tensor and uses its part, so that what is dropped does not depend on the placement."""

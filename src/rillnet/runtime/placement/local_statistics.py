@@ -18,6 +18,7 @@ from rillnet.runtime.placement.boxes import Box, numel
 from rillnet.runtime.placement.exchange import Summed
 from rillnet.runtime.placement.local import Computed, Local
 from rillnet.runtime.placement.plan import PlacementPlan
+from rillnet.runtime.placement.sums import add_up
 
 _HALF = (torch.float16, torch.bfloat16)
 
@@ -87,7 +88,7 @@ class LocalBatchNorm(Local):
         if x.numel():
             # torch's kernel of batch normalisation, which takes a third of the time of var_mean
             both[self.place] = torch.stack(torch.batch_norm_update_stats(x, None, None, 1.0))
-        dist.all_reduce(both, group=self.group)
+        add_up(both, self.group)
         means, variances = both[:, 0], both[:, 1]
         mean = (shares * means).sum(0)
         return mean, (shares * (variances + (means - mean).square())).sum(0)
@@ -138,7 +139,7 @@ class _Normalized(torch.autograd.Function):
                 gradient, x, None, mean, variance, None, None, False, eps, [False, True, True]
             )
         both = own.clone()
-        dist.all_reduce(both, group=ctx.group)
+        add_up(both, ctx.group)
         both /= ctx.total
         scale = inverse if weight is None else inverse * weight
         slope = -scale * inverse * both[1]
@@ -217,7 +218,7 @@ def added(value: Tensor, token: Tensor | None, group: Any, copies: int) -> tuple
         return value, token
     if token is None or not value.is_floating_point():
         total = value.clone()
-        dist.all_reduce(total, group=group)
+        add_up(total, group)
         return total / copies if copies > 1 else total, token
     found: tuple[Tensor, Tensor] = Summed.apply(value, token, group, copies)  # type: ignore[no-untyped-call]
     return found

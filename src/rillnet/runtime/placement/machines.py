@@ -35,6 +35,8 @@ class Machine(Record):
         host_bandwidth: bytes a second between processes of one host; as between hosts if left out.
         host_latency: seconds of such a message.
         overhead: seconds that a block takes besides its arithmetic.
+        small_sum: seconds of a sum of a few numbers over processes of one host, which all wait for; that of messages if
+            left out.
         hidden: share of the sums of gradients that goes on beside computing; 0 where sending takes the same cores.
 
     Example:
@@ -53,6 +55,7 @@ class Machine(Record):
     host_bandwidth: Positive | None = None
     host_latency: Annotated[float, Field(ge=0)] | None = None
     overhead: Annotated[float, Field(ge=0)] = 0.0
+    small_sum: Positive | None = None
     hidden: Annotated[float, Field(ge=0, le=1)] = 1.0
 
     def link(self, *, same_host: bool) -> tuple[float, float]:

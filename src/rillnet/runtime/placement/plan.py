@@ -16,6 +16,7 @@ from rillnet.model.rollout import Rollout
 from rillnet.model.shapes import Signature
 from rillnet.runtime.placement.assignment import Assigned, Assignment, leaves_of, signature_of
 from rillnet.runtime.placement.boxes import Box, Span, divide, whole
+from rillnet.runtime.placement.microbatches import MicroBatches
 from rillnet.runtime.placement.records import PlacementSpec
 from rillnet.runtime.placement.transfers import Transfers, transfers
 
@@ -48,6 +49,7 @@ class PlacementPlan:
         self.assignment = Assignment(rollout, placement)
         self.mesh = self.assignment.mesh
         self.ranks = range(self.mesh.processes)
+        self.micro_batches = MicroBatches(rollout, self.assignment, placement.micro_batches)
         self.blocks: dict[str, Assigned] = self.assignment.blocks
         remember = functools.lru_cache(maxsize=None)
         self._work, self._on_edge = remember(self._make_work), remember(self._make_on_edge)

@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from rillnet.errors import Fault, RequestError
 from rillnet.model.rollout import Rollout
 from rillnet.runtime.placement.costs import Costs, computed, costs_of
+from rillnet.runtime.placement.cutting import cut_into, sending_seconds
 from rillnet.runtime.placement.machines import Machine
 from rillnet.runtime.placement.mesh import MODEL_AXIS
 from rillnet.runtime.placement.plan import PlacementPlan
-from rillnet.runtime.placement.records import BlockPlacement, PlacementSpec
+from rillnet.runtime.placement.records import BlockPlacement, PlacementSpec, Sharded
 from rillnet.runtime.placement.traffic import observed, traffic_of
 from rillnet.runtime.placement.work import BACKWARD, FORWARD, Counts, Rates, Timing, seconds_of, share_of, sums_of
 
@@ -34,6 +35,9 @@ _KEPT = 12
 _FOLLOWED = 3
 """Mixtures of each mesh that are followed in time as a whole."""
 
+
+_MICRO_BATCHES = (2, 4, 8, 16)
+"""Parts of a batch that are tried where a net is cut into stages."""
 
 _ALIKE = 1.01
 """Of placements whose times differ by no more than this, the one that takes fewest words is proposed."""
@@ -116,6 +120,9 @@ class Proposer:
         if self.processes > 1:
             found += self._stages()
         fitting = [candidate for candidate in found if candidate.costs.fits]
+        if not fitting and self.processes > 1:  # slices are sent more often than they are worth where all fits
+            found += self._sliced()
+            fitting = [candidate for candidate in found if candidate.costs.fits]
         if not fitting:
             least = min(found, key=lambda candidate: candidate.costs.memory)
             limit = f"the memory of one, {self.machine.memory:.3g} bytes"
@@ -209,6 +216,17 @@ class Proposer:
                 total += max((load.seconds(self.machine) for load in loads.values()), default=0.0)
         return total
 
+    # --- slices -------------------------------------------------------------------------------
+
+    def _sliced(self) -> Iterator[Candidate]:
+        """All batch, with slices of what all processes would keep."""
+        both: tuple[Sharded, ...] = ("optimizer", "parameters")
+        for shard in both:
+            default = BlockPlacement(partition="batch", shard=shard)
+            yield self._candidate(
+                f"all batch, {shard} sharded", PlacementSpec(processes=self.processes, default=default)
+            )
+
     # --- stages -------------------------------------------------------------------------------
 
     def _stages(self) -> Iterator[Candidate]:
@@ -218,7 +236,8 @@ class Proposer:
         for name in self.names:
             share = share_of(plan, self.counts, name, 0, self.batch)
             seconds.append(0.0 if share is None else sum(self.timing(plan, name, 0, self.batch, share)))
-        stages = cut_into(seconds, self.processes)
+        sending = sending_seconds(plan, self.names, self.batch, self.machine, learns=True)
+        stages = cut_into(seconds, self.processes, sending)
         located: dict[str, BlockPlacement] = {}
         for name, stage in zip(self.names, stages, strict=True):
             located[name] = BlockPlacement(location=stage)
@@ -226,6 +245,10 @@ class Proposer:
         kinds = {**located, **rest}
         placement = PlacementSpec(processes=self.processes, blocks=_short(kinds, self.rollout))
         yield self._candidate(f"{self.processes} locations", placement)
+        for parts in _MICRO_BATCHES:
+            if parts <= self.batch:
+                parted = placement.model_copy(update={"micro_batches": parts})
+                yield self._candidate(f"{self.processes} locations, {parts} micro-batches", parted)
 
 
 def meshes(processes: int) -> list[dict[str, int]]:
@@ -285,35 +308,6 @@ def _short(blocks: Mapping[str, BlockPlacement], rollout: Rollout) -> dict[str, 
     return found
 
 
-def cut_into(seconds: Sequence[float], stages: int) -> list[int]:
-    """The stage of each of some blocks in a row, such that the longest stage is as short as can be.
-
-    Args:
-        seconds: of each block.
-        stages: how many at most.
-
-    Example:
-        >>> cut_into([1.0, 1.0, 2.0, 1.0, 1.0], 3)
-        [0, 0, 1, 2, 2]
-    """
-    low, high = max(seconds, default=0.0), math.fsum(seconds)
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (low, middle) if _filled(seconds, middle)[-1:] < [stages] else (middle, high)
-    return _filled(seconds, high * (1 + 1e-9))
-
-
-def _filled(seconds: Sequence[float], most: float) -> list[int]:
-    """The stages where each takes as many blocks as it has time for."""
-    found, stage, filled = [], 0, 0.0
-    for one in seconds:
-        if filled and filled + one > most:
-            stage, filled = stage + 1, 0.0
-        filled += one
-        found.append(stage)
-    return found
-
-
 def yaml_of(placement: PlacementSpec) -> list[str]:
     """The lines to put into a document.
 
@@ -326,8 +320,10 @@ def yaml_of(placement: PlacementSpec) -> list[str]:
         lines.append("  mesh: {" + ", ".join(f"{axis}: {size}" for axis, size in placement.mesh.items()) + "}")
     else:
         lines.append(f"  processes: {placement.processes}")
-    if placement.default.kind != "batch":
-        lines.append(f"  default: {placement.default.kind}")
+    if placement.micro_batches > 1:
+        lines.append(f"  micro_batches: {placement.micro_batches}")
+    if _word(placement.default) != "batch":
+        lines.append(f"  default: {_word(placement.default)}")
     if placement.blocks:
         lines.append("  blocks:")
         lines += [f"    {name}: {_word(asked)}" for name, asked in placement.blocks.items()]
@@ -343,12 +339,16 @@ def override_of(placement: PlacementSpec) -> str:
     """
     mesh = ", ".join(f"{axis}: {size}" for axis, size in placement.mesh.items())
     parts = [f"mesh: {{{mesh}}}" if mesh else f"processes: {placement.processes}"]
-    if placement.default.kind != "batch":
-        parts.append(f"default: {placement.default.kind}")
+    if _word(placement.default) != "batch":
+        parts.append(f"default: {_word(placement.default)}")
+    if placement.micro_batches > 1:
+        parts.append(f"micro_batches: {placement.micro_batches}")
     if placement.blocks:
         parts.append("blocks: {" + ", ".join(f"{n}: {_word(asked)}" for n, asked in placement.blocks.items()) + "}")
     return "placement={" + ", ".join(parts) + "}"
 
 
 def _word(asked: BlockPlacement) -> str:
-    return f"{{location: {asked.location}}}" if asked.location is not None else str(asked.kind)
+    if asked.location is not None:
+        return f"{{location: {asked.location}}}"
+    return f"{{partition: {asked.kind}, shard: {asked.shard}}}" if asked.shard is not None else str(asked.kind)

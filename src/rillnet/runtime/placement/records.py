@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from rillnet.spec import Record
 
@@ -15,6 +16,9 @@ AXES = ("data", "model")
 
 Count = Annotated[int, Field(ge=1)]
 Kind = Literal["batch", "feature", "space", "none"]
+Sharded = Literal["none", "optimizer", "parameters"]
+
+_STEPS = re.compile(r"(\d+) steps?")
 
 
 class BlockPlacement(Record):
@@ -25,11 +29,14 @@ class BlockPlacement(Record):
             output, the rows of images; `none` computes all of it everywhere.
         partition_dim: Apache SINGA's word for it: 0 for batch, 1 for feature, -1 for none.
         location: the one process that computes the block.
+        shard: what each of the processes that have the same parameters keeps only a slice of: the `optimizer`'s state,
+            or the `parameters` as well, which are gathered where the block is computed; the default's if left out.
     """
 
     partition: Kind | None = None
     partition_dim: Literal[-1, 0, 1] | None = None
     location: Annotated[int, Field(ge=0)] | None = None
+    shard: Sharded | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -52,13 +59,31 @@ class BlockPlacement(Record):
 
 
 class Elastic(Record):
-    """How few processes a run may go on with.
+    """How few processes a run may go on with when some are lost.
 
     Args:
         min: the fewest.
     """
 
     min: Count = 1
+
+
+class Averaging(Record):
+    """Local steps: each process changes parameters of its own, and all take their mean every few steps.
+
+    Args:
+        every: `8 steps`, or the number alone.
+    """
+
+    every: Count
+
+    @field_validator("every", mode="before")
+    @classmethod
+    def _from_words(cls, given: Any) -> Any:
+        found = _STEPS.fullmatch(given) if isinstance(given, str) else None
+        if isinstance(given, str) and found is None:
+            raise ValueError("must be a number of steps, as in '8 steps'")
+        return int(found[1]) if found is not None else given
 
 
 class PlacementSpec(Record):
@@ -70,18 +95,26 @@ class PlacementSpec(Record):
             axis `model` where there is one, and the batch along all others.
         default: for blocks that no pattern below matches.
         blocks: by name or glob; the first that matches holds.
+        micro_batches: parts of a batch that follow one another through the locations.
         elastic: whether the run goes on with fewer processes when one is lost; None starts as many again.
         max_restarts: how often the processes are started again after one was lost.
         timeout: seconds after which a process that waits for another gives up.
+        averaging: each process has parameters of its own, averaged every few steps (local SGD); not the numbers of one
+            process.
+        hogwild: all processes of one host change the same parameters in its memory, at once and without locks; not the
+            numbers of one process, and not the same ones twice.
     """
 
     processes: Count | None = None
     mesh: dict[str, Count] = Field(default_factory=dict)
     default: BlockPlacement = Field(default_factory=lambda: BlockPlacement(partition="batch"))
     blocks: dict[str, BlockPlacement] = Field(default_factory=dict)
+    micro_batches: Count = 1
     elastic: Elastic | None = None
     max_restarts: Annotated[int, Field(ge=0)] = 3
     timeout: Annotated[float, Field(gt=0)] = 60.0
+    averaging: Averaging | None = None
+    hogwild: bool = False
 
     @model_validator(mode="after")
     def _sizes_agree(self) -> PlacementSpec:
@@ -93,6 +126,20 @@ class PlacementSpec(Record):
             sizes = " x ".join(str(size) for size in self.mesh.values())
             raise ValueError(f"the mesh holds {sizes} = {product} processes, and processes says {self.processes}")
         return self
+
+    @model_validator(mode="after")
+    def _one_way_to_change(self) -> PlacementSpec:
+        if self.averaging is not None and self.hogwild:
+            raise ValueError("averaging and hogwild must not stand side by side")
+        way = "averaging" if self.averaging is not None else "hogwild" if self.hogwild else ""
+        if way and any(one.shard not in (None, "none") for one in (self.default, *self.blocks.values())):
+            raise ValueError(f"shard and {way} must not stand side by side")
+        return self
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the numbers are those of one process."""
+        return self.averaging is None and not self.hogwild
 
     @property
     def mesh_size(self) -> int | None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from rillnet.runtime.placement.joining import group_of
 from rillnet.runtime.placement.plan import PlacementPlan
+from rillnet.runtime.placement.sending import Sending
 
 BUCKET_BYTES = 4 << 20
 """Gradients are sent in pieces of about this size: large enough for the links, small enough to begin early."""
@@ -63,12 +64,8 @@ class _Bucket:
         self.flat, self.work = None, None
 
 
-class GradientReduction:
-    """Adds up gradients over the processes that share a parameter.
-
-    Between `begin` and `finish` lies one backward pass. A bucket is sent as soon as all of its gradients
-    are there and those before it have been sent, so that all processes send them in one order. What all
-    that share it compute alike is not sent.
+class GradientReduction(Sending[_Bucket]):
+    """Adds up gradients over the processes that share a parameter; what all of these compute alike is not sent.
 
     Args:
         plan: who computes what.
@@ -84,12 +81,9 @@ class GradientReduction:
         bucket_bytes: int = BUCKET_BYTES,
         groups: Callable[[Iterable[int]], Any] | None = None,
     ) -> None:
-        self.buckets: list[_Bucket] = []
+        super().__init__()
         self._groups: dict[tuple[int, ...], Any] = {}
-        self._sent = 0
-        self._armed = False
         self._known: set[int] = set()
-        self._bucket_of: dict[int, _Bucket] = {}
         make = groups or (lambda ranks: group_of(list(ranks)))
         open_ones: dict[_Key, list[nn.Parameter]] = {}
         for name in reversed(list(plan.flat.blocks)):
@@ -118,37 +112,11 @@ class GradientReduction:
         if not parameter.requires_grad or id(parameter) in self._known:
             return
         self._known.add(id(parameter))
-        parameter.register_post_accumulate_grad_hook(self._arrived)  # type: ignore[no-untyped-call]
+        self.listen(parameter)
         collected = open_ones.setdefault(key, [])
         collected.append(parameter)
         if sum(p.numel() * p.element_size() for p in collected) >= bucket_bytes:
             self._close(key, open_ones.pop(key))
 
     def _close(self, key: _Key, parameters: Sequence[nn.Parameter]) -> None:
-        bucket = _Bucket(list(parameters), self._groups[key[0]], key[1])
-        self.buckets.append(bucket)
-        self._bucket_of |= {id(parameter): bucket for parameter in parameters}
-
-    def begin(self) -> None:
-        """A backward pass is about to begin whose gradients count."""
-        self._armed, self._sent = True, 0
-        for bucket in self.buckets:
-            bucket.waiting = {id(parameter) for parameter in bucket.parameters}
-
-    def _arrived(self, parameter: Tensor) -> None:
-        if not self._armed:
-            return
-        self._bucket_of[id(parameter)].waiting.discard(id(parameter))
-        self._send_ready()
-
-    def _send_ready(self, *, everything: bool = False) -> None:
-        while self._sent < len(self.buckets) and (everything or not self.buckets[self._sent].waiting):
-            self.buckets[self._sent].send()
-            self._sent += 1
-
-    def finish(self) -> None:
-        """Sends what is left, and waits until all gradients are sums."""
-        self._send_ready(everything=True)
-        self._armed = False
-        for bucket in self.buckets:
-            bucket.receive()
+        self.add(_Bucket(list(parameters), self._groups[key[0]], key[1]))

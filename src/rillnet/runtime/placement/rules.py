@@ -25,6 +25,7 @@ from rillnet.model.layers import (
     NegativeSquare,
     Pool,
     Product,
+    ScaledTanh,
     Sign,
     SimpleRNN,
     SoftRound,
@@ -62,7 +63,7 @@ _EACH_NUMBER = (
     *(nn.Tanh, nn.Softplus, nn.Softsign, nn.Softshrink, nn.Hardtanh, nn.Hardsigmoid, nn.Hardswish, nn.Hardshrink),
     *(nn.Tanhshrink, nn.Threshold, nn.Identity, Sum, Product),
     *(ErrorFunction, Exponential, Gaussian, Logarithm, NegativeExponential, NegativeLogarithm, NegativeSquare, Sign),
-    *(SoftRound, Spiky, Square, SquareRoot, Step, SwitchSign),
+    *(ScaledTanh, SoftRound, Spiky, Square, SquareRoot, Step, SwitchSign),
 )
 _EACH_CHANNEL = tuple(
     getattr(nn, f"{kind}{rank}d")

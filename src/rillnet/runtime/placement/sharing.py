@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import torch
 import torch.distributed as dist
@@ -11,12 +12,19 @@ from torch import Tensor, nn
 
 from rillnet.runtime.placement.gathering import Holding
 from rillnet.runtime.placement.heartbeat import Heartbeat
+from rillnet.runtime.placement.local import Groups
 from rillnet.runtime.placement.plan import PlacementPlan
 from rillnet.runtime.placement.reduction import GradientReduction
+from rillnet.runtime.placement.scattering import GradientScattering
+from rillnet.runtime.placement.shards import Shards
 
 
 class Sharing:
     """The gradients of one rule, over all processes.
+
+    Attributes:
+        takes_own_steps: whether each process changes parameters by gradients of its own.
+        share: of the rate, that a process changes parameters by.
 
     Args:
         plan: who computes what.
@@ -24,7 +32,12 @@ class Sharing:
         parameters: what the rule changes, by address.
         holdings: who has which parts, by address.
         heartbeat: told of the reduction.
+        groups: makes process groups for the sums.
+        shards: the parameters of which each process keeps slices.
     """
+
+    takes_own_steps = False
+    share = 1.0
 
     def __init__(
         self,
@@ -33,16 +46,25 @@ class Sharing:
         parameters: Mapping[str, nn.Parameter],
         holdings: Mapping[str, Holding],
         heartbeat: Heartbeat,
+        groups: Groups,
+        shards: Shards,
     ) -> None:
         self.rank, self.heartbeat = rank, heartbeat
-        self.holdings = {address: holdings[address] for address in parameters}
-        self._reduction = _Reduction(plan, rank, {id(parameter) for parameter in parameters.values()})
+        self.holdings = {address: holdings[address] for address, p in parameters.items() if p not in shards}
+        self._reduction = _Reduction(plan, rank, {id(p) for p in parameters.values() if p not in shards}, groups)
         self._sharers = {id(p): holdings[address].sharers[rank] for address, p in parameters.items()}
+        self._sharers |= {id(p): 1 for p in parameters.values() if p in shards}
+        self._scattering = GradientScattering(shards.of(parameters.values()), parameters.values(), groups)
+
+    @property
+    def shards_any(self) -> bool:
+        """Whether processes keep slices of the optimiser's state of any parameter."""
+        return bool(self._scattering.buckets)
 
     @property
     def splits_any(self) -> bool:
         """Whether any parameter is held in parts."""
-        return any(
+        return self.shards_any or any(
             own is not None and holding.shape_in(rank) != holding.shape
             for holding in self.holdings.values()
             for rank, own in enumerate(holding.boxes)
@@ -51,7 +73,7 @@ class Sharing:
     @property
     def splits_filters(self) -> bool:
         """Whether any filter, which is a row of a parameter, is held in parts."""
-        return any(
+        return self.shards_any or any(
             (span[1] - span[0]) != size
             for holding in self.holdings.values()
             for own in holding.boxes
@@ -59,15 +81,51 @@ class Sharing:
             for span, size in zip(box[1:], holding.shape[1:], strict=True)
         )
 
-    def begin(self) -> None:
-        """A backward pass is about to begin, after which the rule changes parameters."""
-        self._reduction.begin()
+    def begin(self, *, is_due: bool = True) -> None:
+        """A backward pass is about to begin.
 
-    def finish(self) -> None:
-        """Waits until all gradients are sums over all processes."""
+        Args:
+            is_due: whether the rule changes parameters after it; gradients that are gathered over several steps are
+                summed then, but for those of slices, of which no process could keep all until then.
+        """
+        self._scattering.begin()
+        if is_due:
+            self._reduction.begin()
+
+    def finish(self, *, is_due: bool = True) -> None:
+        """Waits until all gradients that are due are sums over all processes."""
+        self.heartbeat.enter("sum of gradients")
         self.heartbeat.note("waits in", "sum of gradients")
-        self._reduction.finish()
+        self._scattering.finish()
+        if is_due:
+            self._reduction.finish()
         self.heartbeat.note("computes", "the optimiser's step")
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[None]:
+        """Within it the parameters, and their gradients, are what this process changes: of some a slice."""
+        self._scattering.show()
+        try:
+            yield
+        except BaseException:
+            self._scattering.rest()
+            raise
+        self.heartbeat.note("waits in", "gathering of parameters")
+        self._scattering.gather()
+        self.heartbeat.note("computes", "the optimiser's step")
+
+    @contextlib.contextmanager
+    def shown(self) -> Iterator[None]:
+        """Within it the parameters are what the optimiser's state is of: of some a slice."""
+        self._scattering.show_slices()
+        try:
+            yield
+        finally:
+            self._scattering.rest()
+
+    def gathered_so_far(self, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The gradients of slices that are gathered over several steps, by address."""
+        return self._scattering.sums_of(parameters)
 
     def settle(self) -> None:
         """Adds up gradients that are being gathered over several steps, so that one process has each sum."""
@@ -77,6 +135,9 @@ class Sharing:
 
     def take(self, parameter: Tensor, gradient: Tensor) -> Tensor | None:
         """What this process goes on from, of gathered gradients that were saved: all of it, or nothing."""
+        if parameter in self._scattering:
+            self._scattering.put(parameter, gradient)
+            return None
         return self._reduction.share_of(parameter, gradient)
 
     def norm(self, parameters: Iterable[Tensor], kind: float) -> Tensor:
@@ -90,24 +151,28 @@ class Sharing:
         total = torch.zeros((), dtype=torch.float64)
         for parameter in with_gradients:
             assert parameter.grad is not None
-            value = torch.linalg.vector_norm(parameter.grad, kind, dtype=torch.float32).double()
+            exact = torch.promote_types(parameter.grad.dtype, torch.float32)
+            value = torch.linalg.vector_norm(parameter.grad, kind, dtype=exact).double()
             if math.isinf(kind):
                 total = torch.maximum(total, value)
             else:
                 total = total + value**kind / self._sharers[id(parameter)]
+        self.heartbeat.enter("norm of all gradients")
         self.heartbeat.note("waits in", "norm of all gradients")
         dist.all_reduce(total, dist.ReduceOp.MAX if math.isinf(kind) else dist.ReduceOp.SUM)
         self.heartbeat.note("computes", "the optimiser's step")
-        return (total if math.isinf(kind) else total ** (1 / kind)).float()
+        is_double = any(parameter.dtype == torch.float64 for parameter in with_gradients)
+        norm = total if math.isinf(kind) else total ** (1 / kind)
+        return norm if is_double else norm.float()
 
 
 class _Reduction(GradientReduction):
     """Of some parameters only."""
 
-    def __init__(self, plan: PlacementPlan, rank: int, own: set[int]) -> None:
+    def __init__(self, plan: PlacementPlan, rank: int, own: set[int], groups: Groups) -> None:
         self._own, self.rank = own, rank
         self._firsts: dict[int, tuple[bool, int]] = {}
-        super().__init__(plan, rank)
+        super().__init__(plan, rank, groups=groups)
 
     def _collect(
         self,

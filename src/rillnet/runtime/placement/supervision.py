@@ -18,7 +18,7 @@ from typing import IO
 import torch.distributed as dist
 
 from rillnet.errors import RunError
-from rillnet.runtime.placement.heartbeat import FOLDER, read_beats, stalled
+from rillnet.runtime.placement.heartbeat import FOLDER, read_beats, stalled, stand_apart
 from rillnet.runtime.placement.joining import LIFELINE, REPORT, LostContactError
 
 _POLL_S = 0.05
@@ -61,14 +61,14 @@ class Supervisor:
         count: how many processes.
         say: told what happens, line by line.
         max_restarts: how often they are started again after one was lost.
-        fewer: whether the run can go on with so many processes; None always starts as many again.
+        fewer: with how many processes the run goes on when one of so many is lost; None is with as many again.
     """
 
     command: Callable[[int], Sequence[str]]
     count: int
     say: Callable[[str], None]
     max_restarts: int = 3
-    fewer: Callable[[int], bool] | None = None
+    fewer: Callable[[int], int | None] = lambda count: None
     asked: int = field(default=0, init=False)
     run: Path | None = field(default=None, init=False)
 
@@ -88,9 +88,9 @@ class Supervisor:
                     return _INTERRUPTED if lost is not None else code
                 if attempt == self.max_restarts:
                     break
-                if self.fewer is not None and self.count > 1 and self.fewer(self.count - 1):
-                    self.count -= 1
-                self.say(f"{lost}; going on from the newest checkpoint with {self.count} processes")
+                self.count = self.fewer(self.count) or self.count
+                several = "processes" if self.count > 1 else "process"
+                self.say(f"{lost}; going on from the newest checkpoint with {self.count} {several}")
         times = f"{self.max_restarts + 1} times" if self.max_restarts else "once"
         raise RunError(f"{lost}, for the {times} that the processes were started; the same command goes on")
 
@@ -160,7 +160,11 @@ class Supervisor:
             now = time.monotonic()
             if self.run is not None and now - told_at > 1.0:
                 told_at = now
-                stall = stalled(read_beats(self.run / FOLDER), _STALL_S)
+                beats = read_beats(self.run / FOLDER)
+                apart = stand_apart(beats)
+                if apart:  # they would wait until their connections give up, and do the same again
+                    raise RunError(apart)
+                stall = stalled(beats, _STALL_S)
                 if stall and not told_stall:
                     self.say(stall)
                 told_stall = stall

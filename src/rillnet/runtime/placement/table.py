@@ -9,6 +9,7 @@ from typing import Any
 from rillnet.runtime.placement.boxes import sizes
 from rillnet.runtime.placement.costs import Costs
 from rillnet.runtime.placement.plan import PlacementPlan
+from rillnet.runtime.placement.replicas import inexact
 
 MOST_RANKS = 8
 """Of more processes, those that stand for the others are shown."""
@@ -68,10 +69,18 @@ def block_rows(costs: Costs) -> list[BlockRow]:
             assigned.kind,
             _where(plan, name, costs.batch),
             _part(plan, name, costs.batch),
-            assigned.note,
+            assigned.note or _sharded(plan, name),
         )
         for name, assigned in plan.blocks.items()
     ]
+
+
+def _sharded(plan: PlacementPlan, name: str) -> str:
+    """What of a block's parameters each process keeps a slice of."""
+    shard, rank = plan.blocks[name].shard, plan.ranks[0]
+    if shard == "none" or len(plan.sharers(name, rank)) < 2 or not plan.parameters(name, rank):
+        return ""
+    return f"{shard} sharded"
 
 
 def _where(plan: PlacementPlan, name: str, batch: int) -> str:
@@ -130,18 +139,36 @@ def process_rows(costs: Costs) -> list[list[str]]:
 def summary_lines(costs: Costs) -> list[str]:
     """What a step costs in all, and for what machine that holds."""
     count, machine = costs.plan.mesh.processes, costs.machine
-    sent = costs.crossing + costs.reduced
+    sent = costs.crossing + costs.reduced + costs.gathered
+    gathered = f", gathered parameters {bytes_text(costs.gathered)}" if costs.gathered else ""
+    spared = f", {bytes_text(costs.spared)} less than without slices" if costs.spared else ""
     lines = [
         f"a step of {costs.batch} examples on {count} process{'es' if count > 1 else ''} ({machine.name}):",
         f"  time {seconds_text(costs.step_s)}: computing {seconds_text(costs.compute_s)}, "
         f"waiting and sending {seconds_text(max(costs.step_s - costs.compute_s, 0.0))}",
         f"  sent {bytes_text(sent)}: on edges {bytes_text(costs.crossing)}, "
-        f"sums of gradients {bytes_text(costs.reduced)}",
-        f"  memory {bytes_text(costs.memory)} at most in one process",
+        f"{_summed(costs)} {bytes_text(costs.reduced)}{gathered}",
+        f"  memory {bytes_text(costs.memory)} at most in one process{spared}",
     ]
+    if costs.plan.micro_batches.count > 1:
+        lines.append(f"  in {costs.plan.micro_batches.count} micro-batches; at once: {_at_once(costs.plan)}")
+    way = inexact(costs.plan)
+    if way:
+        lines.append(f"  inexact: {way}")
     if not costs.fits:
         lines.append(f"  does not fit: a process has {bytes_text(machine.memory or 0)}")
     return lines
+
+
+def _at_once(plan: PlacementPlan) -> str:
+    """The blocks that are computed once for all micro-batches, with the reason."""
+    reasons = {name: plan.micro_batches.reason(name) for name in plan.flat.blocks}
+    return ", ".join(f"{name} ({reason})" for name, reason in reasons.items() if reason) or "nothing"
+
+
+def _summed(costs: Costs) -> str:
+    """What is added up over processes."""
+    return "sums of gradients" if costs.plan.placement.averaging is None else "means of parameters, of each step"
 
 
 def as_dict(costs: Costs) -> dict[str, Any]:
@@ -159,7 +186,14 @@ def as_dict(costs: Costs) -> dict[str, Any]:
         "step_s": costs.step_s,
         "forward_s": costs.forward_s,
         "compute_s": costs.compute_s,
-        "bytes": {"edges": costs.crossing, "gradients": costs.reduced, "total": costs.crossing + costs.reduced},
+        "bytes": {
+            "edges": costs.crossing,
+            "gradients": costs.reduced,
+            "parameters": costs.gathered,
+            "total": costs.crossing + costs.reduced + costs.gathered,
+        },
+        "exact": costs.plan.placement.is_exact,
+        "spared": costs.spared,
         "memory": costs.memory,
         "fits": costs.fits,
     }

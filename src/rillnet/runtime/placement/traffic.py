@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rillnet.model.flat import FlatSource
 from rillnet.runtime.placement.boxes import Box, contains, numel, overlap
@@ -30,13 +30,19 @@ class Load:
         inside: bytes that it receives from processes of its host, or sends them, whichever is more.
         outside: likewise, with processes of other hosts.
         messages: how many it sends or receives, whichever is more.
-        peers: whom it waits for.
+        peers: with whom it exchanges anything.
+        sources: from whom it receives, and so waits for.
     """
 
     inside: float = 0.0
     outside: float = 0.0
     messages: int = 0
     peers: frozenset[int] = frozenset()
+    sources: frozenset[int] = frozenset()
+
+    def part(self, parts: int) -> Load:
+        """The same of one of some parts of the batch."""
+        return replace(self, inside=self.inside / parts, outside=self.outside / parts)
 
     def seconds(self, machine: Machine) -> float:
         """How long it takes once all are there."""
@@ -172,11 +178,13 @@ def _loads(messages: Iterable[Message], item: int, per_host: int, only: Sequence
     sent: dict[int, Load] = {}
     got: dict[int, Load] = {}
     peers: dict[int, set[int]] = {}
+    sources: dict[int, set[int]] = {}
     for message in messages:
         if message.sender == message.receiver:
             continue
         near = message.sender // per_host == message.receiver // per_host
         size = numel(message.box) * item
+        sources.setdefault(message.receiver, set()).add(message.sender)
         for end, other, side in ((message.sender, message.receiver, sent), (message.receiver, message.sender, got)):
             load = side.setdefault(end, Load())
             load.inside += size if near else 0
@@ -186,6 +194,10 @@ def _loads(messages: Iterable[Message], item: int, per_host: int, only: Sequence
     found = {}
     for rank in peers if only is None else [rank for rank in only if rank in peers]:
         a, b = sent.get(rank, Load()), got.get(rank, Load())
-        waits = frozenset(peers[rank] if only is None else {r for r in only if r in got})
-        found[rank] = Load(max(a.inside, b.inside), max(a.outside, b.outside), max(a.messages, b.messages), waits)
+        sizes = max(a.inside, b.inside), max(a.outside, b.outside), max(a.messages, b.messages)
+        if only is None:
+            found[rank] = Load(*sizes, frozenset(peers[rank]), frozenset(sources.get(rank, ())))
+        else:  # they stand for all
+            waits = frozenset(r for r in only if r in got)
+            found[rank] = Load(*sizes, waits, waits)
     return found

@@ -173,9 +173,9 @@ DOCUMENTS: dict[str, tuple[str, str, str]] = {
         "known: abs, ceil, float, floor, int, len, max, min, round, sqrt, sum  [tiny.yaml:7]",
     ),
     "unknown tag": (
-        "kernel_size: 3",
-        "kernel_size: 3, tags: conv",
-        "net/conv.tags: unknown tag (got 'conv'); a section `tags` says what tags stand for  [tiny.yaml:7]",
+        f"kernel_size: 3}}{DOCUMENT.partition('kernel_size: 3}')[2]}",
+        f"kernel_size: 3, tags: conf}}{DOCUMENT.partition('kernel_size: 3}')[2]}tags: {{conv: {{}}}}\n",
+        "net/conv.tags: unknown tag (got 'conf'); did you mean 'conv'?  [tiny.yaml:7]",
     ),
     "module without blocks": (
         "run: {epochs: 1",

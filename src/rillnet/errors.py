@@ -150,6 +150,10 @@ class UpdateError(RunError):
         self.rule, self.parameter, self.step = rule, parameter, step
 
 
+class CommandFailedError(RunError):
+    """A command failed on the way, for a reason that its check did not see: a fault of what carries it out."""
+
+
 class Interrupted(RillnetError):
     """The run was interrupted by the user; it has saved and can go on."""
 

@@ -46,6 +46,7 @@ Name = Annotated[str, AfterValidator(_is_name)]
 Natural = Annotated[int, Field(ge=0, strict=True)]
 Count = Annotated[int, Field(ge=1, strict=True)]
 Flag = Annotated[bool, Field(strict=True)]
+Tag = Annotated[str, Field(min_length=1)]
 
 
 def _in_steps(value: Any) -> Any:
@@ -225,6 +226,7 @@ class BlockSpec(TypedSpec):
         initial: how its parameters are drawn, `{weight: {type: normal_, std: 0.01}, bias: 0}`.
         shape: its output's shape, needed only where a cycle hides it.
         repeat: how many copies stand one after another.
+        tags: words that it can be told by among others.
         arguments: all other keys.
     """
 
@@ -234,6 +236,7 @@ class BlockSpec(TypedSpec):
     initial: dict[str, Any] = Field(default_factory=dict)
     shape: tuple[Count, ...] | None = None
     repeat: Count | None = None
+    tags: list[Tag] = Field(default_factory=list)
 
     @model_validator(mode="before")
     @classmethod
@@ -255,9 +258,9 @@ class BlockSpec(TypedSpec):
     def _one_or_many(cls, value: Any) -> Any:
         return [value] if isinstance(value, str | Mapping | SourceSpec) else value
 
-    @field_validator("exclude", mode="before")
+    @field_validator("exclude", "tags", mode="before")
     @classmethod
-    def _one_phase(cls, value: Any) -> Any:
+    def _one_word(cls, value: Any) -> Any:
         return [value] if isinstance(value, str) else value
 
     @model_serializer(mode="wrap")
@@ -390,12 +393,14 @@ class CheckpointSpec(Record):
         keep: how many of the newest are kept.
         best: a metric; the checkpoint with its best value is kept besides.
         mode: whether the best value is the largest or the smallest; None tells by the metric's name.
+        background: write while the run goes on, from a copy in memory; one at a time, and the end waits for it.
     """
 
     every: Moment = "1 epoch"
     keep: Count = 3
     best: str | None = None
     mode: Literal["max", "min"] | None = None
+    background: Flag = True
 
 
 class EvaluateSpec(Record):
@@ -462,6 +467,8 @@ class RunSpec(Record):
         checkpoint: when the run is saved.
         evaluate: when the net is evaluated.
         early_stopping: what ends the run before its time.
+        if_not_finite: what a change of parameters that holds NaN or infinity does, which is never applied: `stop` ends
+            the run; `pause` leaves the frame out and holds the run until it is told to play on.
         average: how much of its past a moving average of the parameters, used for evaluation, keeps at each step.
         log: how often metrics are reported, `50 steps`.
         extensions: what else is done while it runs, by name or import path.
@@ -479,6 +486,7 @@ class RunSpec(Record):
     checkpoint: CheckpointSpec = Field(default_factory=CheckpointSpec)
     evaluate: EvaluateSpec = Field(default_factory=EvaluateSpec)
     early_stopping: EarlyStoppingSpec | None = None
+    if_not_finite: Literal["stop", "pause"] = "stop"
     average: Annotated[float, Field(gt=0, lt=1, strict=True)] | None = None
     log: Moment = "50 steps"
     extensions: list[TypedSpec] = Field(default_factory=list)

@@ -66,6 +66,14 @@ class GradientRule(LearningRule, Protocol):
 
 
 @runtime_checkable
+class DroppingRule(LearningRule, Protocol):
+    """A rule that can forget a frame that turns out not to be learned from, after it has gathered from it."""
+
+    def drop(self) -> None:
+        """Forgets what it has gathered and not applied."""
+
+
+@runtime_checkable
 class AttachedRule(LearningRule, Protocol):
     """A rule that asks how late blocks read before it says what it reads."""
 
@@ -86,6 +94,31 @@ class CuttableRule(LearningRule, Protocol):
 
         Args:
             ports: each a block's path, and which of the things that it reads.
+        """
+
+
+@runtime_checkable
+class ComputingRule(LearningRule, Protocol):
+    """A rule that computes blocks itself besides the frames, and so must know what is done to them from outside.
+
+    One without `intervene` computes them as if nothing was done, and a user is told so.
+    """
+
+    @property
+    def computes(self) -> tuple[str, ...]:
+        """The paths of those blocks."""
+
+
+@runtime_checkable
+class IntervenedRule(ComputingRule, Protocol):
+    """A rule that does to the blocks that it computes what is done to them in frames."""
+
+    def intervene(self, changes: Mapping[str, Any]) -> None:
+        """Takes what is done to blocks.
+
+        Args:
+            changes: by path of the block; each a `rillnet.runtime.interventions.changes.BlockChange`, whose masks and
+                values stay those in force.
         """
 
 
@@ -136,6 +169,34 @@ class RatedRule(LearningRule, Protocol):
         Args:
             value: the rate; None gives it back to its curve.
             part: what it applies to, as in `rates()`; None is everything.
+        """
+
+
+@runtime_checkable
+class SettableRule(LearningRule, Protocol):
+    """A rule with arguments that it reads anew in every frame, so that they can be changed while it learns."""
+
+    def settings(self) -> dict[str, Any]:
+        """Those that there are, by name."""
+
+    def check_setting(self, name: str, value: Any, address: str) -> None:
+        """Looks whether one can be set to a value.
+
+        Args:
+            name: of the argument.
+            value: what it is to be.
+            address: what it is called in messages.
+
+        Raises:
+            RequestError: it cannot.
+        """
+
+    def set_setting(self, name: str, value: Any) -> None:
+        """Sets one, from the next frame on.
+
+        Args:
+            name: of the argument.
+            value: one that `check_setting` has let pass.
         """
 
 

@@ -51,6 +51,41 @@ def test_all_variants_compute_the_same(
         )
 
 
+@pytest.mark.parametrize(("shape", "sources"), [((4,), 3), ((4, 5, 5), 2), ((4, 5, 5), 0)])
+def test_every_form_in_jax_computes_the_same(
+    shape: tuple[int, ...], sources: int, load: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("jax", reason="JAX is in the environment of the benchmarks alone")
+    of_jax, peers = load("streaming_jax"), load("streaming_peers")
+    case = load("streaming_nets").StreamingCase("small", 12, shape, sources, "relu", 1.0, 1)
+    expected = peers.PlainLoop(case)
+    expected.seconds_per_step(5)
+    forms = of_jax._forms(case, expected.weights, expected.biases)
+    assert len(forms) >= 2
+    for name, compute in forms.items():
+        monkeypatch.setattr(of_jax, "_forms", lambda *_, one=(name, compute): dict([one]))
+        peer = of_jax.Jax(case)
+        peer.seconds_per_step(5)
+        torch.testing.assert_close(peer.sent(), expected.sent(), rtol=1e-4, atol=1e-5)
+
+
+def test_what_is_left_out_is_told_with_its_reason(
+    load: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    streaming, measuring = load("streaming"), load("measuring")
+    monkeypatch.setattr(load("streaming_jax").importlib.util, "find_spec", lambda name: None)
+    case = load("streaming_nets").StreamingCase("small", 2, (4,), 1, "relu", 1.0, 1)
+    plain = measuring.ready("plain loop", lambda: load("streaming_peers").PlainLoop(case))
+    plain.times_s = [0.5, 0.5]
+    left_out = {"stacked in JAX": streaming.with_jax(case), "plain loop, compiled": streaming.compiled(case, 0)}
+
+    assert streaming.table([plain], plain, left_out).splitlines()[-3:] == [
+        f"| plain loop | 2 | 1.000 (1.000 to 1.000) | {plain.ready_s:.1f} |  |",
+        "| stacked in JAX | | jax is not installed: pip install -r benchmarks/requirements.txt | | |",
+        "| plain loop, compiled | | not asked for | | |",
+    ]
+
+
 @pytest.mark.slow
 def test_the_benchmark_runs(tmp_path: Path) -> None:
     asked = "--cases chain --scaling 20 --rounds 1 --steps 1 --patience 0 --threads 1 --compile-limit 0"

@@ -28,7 +28,7 @@ Row = tuple[str, list[Shape], dict[str, Any]]
 IMAGE, PLAIN = (2, 4, 4), (3,)
 ACTIVATIONS = [
     *("ErrorFunction", "Exponential", "Gaussian", "Logarithm", "NegativeExponential", "NegativeLogarithm"),
-    *("NegativeSquare", "Sign", "SoftRound", "Spiky", "Square", "SquareRoot", "Step", "SwitchSign"),
+    *("NegativeSquare", "ScaledTanh", "Sign", "SoftRound", "Spiky", "Square", "SquareRoot", "Step", "SwitchSign"),
 ]
 
 # type, the shapes of what it reads, its arguments
@@ -47,14 +47,18 @@ ROWS: list[Row] = [
     ("LSTMCell", [PLAIN], {"hidden_size": 5}),
     ("ConvLSTMCell", [IMAGE], {"hidden_channels": 3}),
     ("OneHot", [()], {"classes": 4}),
+    ("Maxout", [IMAGE], {}),
+    ("Maxout", [PLAIN], {"pieces": 3, "over": "mean"}),
     ("Noise", [PLAIN], {"std": 0.1}),
     ("Draw", [PLAIN], {}),
     ("BernoulliUnits", [PLAIN], {"out_features": 4, "draws": False}),
+    ("BernoulliUnits", [PLAIN, (4,)], {"out_features": 4, "draws": False}),
     ("GaussianUnits", [PLAIN], {"out_features": 4, "std": 0.5}),
     ("SoftmaxUnits", [PLAIN], {"out_features": 4, "states": 2, "draws": False}),
     ("FreeEnergy", [PLAIN], {"units": 2, "visible": "Gaussian"}),
     ("LogLikelihood", [PLAIN], {"units": 2}),
     ("LogLikelihood", [PLAIN], {"units": 2, "exact": "never", "chains": 3, "temperatures": 5}),
+    ("LikelihoodBound", [PLAIN], {"units": [2, 3]}),
     ("PseudoLikelihood", [PLAIN], {"units": 2}),
     ("ReconstructionError", [PLAIN], {"units": 2}),
     ("Pool", [IMAGE, (2,)], {"act": "tanh"}),
@@ -67,6 +71,15 @@ ROWS: list[Row] = [
     ("MeanSquaredError", [PLAIN, PLAIN], {}),
     ("BinaryCrossEntropy", [PLAIN, PLAIN], {}),
     ("Hinge", [PLAIN, PLAIN], {"power": 2}),
+    ("MulticlassHinge", [PLAIN, ()], {"power": 2}),
+    ("MarginRanking", [PLAIN, PLAIN, PLAIN], {"margin": 0.5}),
+    ("Triplet", [PLAIN, PLAIN, PLAIN], {}),
+    ("Triplet", [PLAIN, PLAIN, PLAIN], {"squared": True}),
+    ("KLDivergence", [PLAIN, PLAIN], {}),
+    ("GaussianKL", [PLAIN, PLAIN], {}),
+    ("CTC", [(4, 3), ()], {"blank": 2}),
+    ("GroupSoftmax", [IMAGE], {"group_size": 2, "rest": 1.0}),
+    ("GroupCrossEntropy", [PLAIN, ()], {"group_size": 1, "rest": 0.0}),
     ("SparsityPenalty", [PLAIN], {"rate": 0.1}),
     ("CrossEntropy", [PLAIN, PLAIN], {"label_smoothing": 0.1}),
     ("Accuracy", [PLAIN, ()], {}),
@@ -83,6 +96,7 @@ OF_TORCH = {"RNNCell", "GRUCell"}
 NO_GRADIENT = {
     "FreeEnergy": "measures what contrastive divergence learns",
     "LogLikelihood": "measures what contrastive divergence learns",
+    "LikelihoodBound": "measures what the learning of deep machines raises",
     "PseudoLikelihood": "measures what contrastive divergence learns",
     "ReconstructionError": "measures what contrastive divergence learns",
     "Accuracy": "a count",

@@ -85,6 +85,10 @@ def stream_in_step(root: Path) -> Any:
     return {"type": "ImageStream", "of": "Digits", "duration": 3, "in_step": True, "noise": 0.5, "frames": 9}
 
 
+def scenes(root: Path) -> Any:
+    return {"type": "Scenes", "of": "Digits", "size": [12, 14], "count": 2}
+
+
 def generated(name: str, **arguments: Any) -> Opener:
     def opener(root: Path) -> Any:
         return {"type": name, "frames": 9, "evaluation_frames": 4, **arguments}
@@ -227,6 +231,7 @@ ROWS: list[tuple[str, Opener, int]] = [
     ("RomanNumerals", numerals, 0),
     ("ImageStream", stream, 0),
     ("ImageStream", stream_in_step, 0),
+    ("Scenes", scenes, 0),
     *((opener.__name__, opener, 0) for opener in GENERATED),
     ("Text", text_file, 0),
     ("Sequences", sequences, 0),
@@ -323,6 +328,7 @@ def test_making_one_reads_nothing(name: str) -> None:
         "ImageStream": {"of": "Digits"},
         "Modalities": {"of": {"eye": "MovingEdges"}},
         "Oscillators": {"period": [8]},
+        "Scenes": {"of": "Digits", "size": [9, 9]},
         "Sequences": {"train": "/nowhere.npz"},
         "Text": {"file": "/nowhere.txt"},
         "Video": {"file": "/nowhere.mkv"},

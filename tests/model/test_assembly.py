@@ -37,6 +37,16 @@ GIVE_A_DELAY = "give one of its edges a delay of at least 1, as in from: name@-1
 
 FAULTS: list[tuple[str, Document, list[str]]] = [
     (
+        "nothing read",
+        {"b": {"type": "Linear", "out_features": 2, "from": []}},
+        ["net/b: Linear cannot be made: it reads nothing; say what it reads, as in from: name"],
+    ),
+    (
+        "pool that reads nothing",
+        {"b": {"type": "Pool", "shape": [2], "from": []}},
+        ["net/b: Pool cannot be made: it reads nothing; say what it reads, as in from: name"],
+    ),
+    (
         "unknown source",
         {"conv": "Tanh", "b": {"type": "Tanh", "from": "cnov"}},
         ["net/b.from: unknown source (got 'cnov'); did you mean 'conv'?"],
@@ -172,7 +182,7 @@ def test_all_faults_are_told_in_one_pass_in_the_order_of_the_document() -> None:
 
     assert told(blocks) == [
         "net/a.out_features: must be at least 1 (got 0)",
-        "net/b.from: unknown source (got 'missing')",
+        "net/b.from: unknown source (got 'missing'); known: x, a, b, c, d",
         "net/c.initial.weight: "
         "must be a number or an initialiser: xavier, id, bilin, loc_inh or one of torch.nn.init (got 'nothing')",
         "net/d.bias: must be true or false (got 'yes')",

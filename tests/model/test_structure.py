@@ -65,6 +65,19 @@ def test_it_is_known_whether_parameters_are_as_drawn() -> None:
     assert not net.is_untouched()
 
 
+@pytest.mark.parametrize("transpose", [True, False])
+@pytest.mark.parametrize("is_nested", [True, False])
+def test_shared_parameters_are_as_drawn_until_they_are_changed(transpose: bool, is_nested: bool) -> None:
+    tied = {"type": "Linear", "out_features": 3, "share": {"weight": {"of": "fc.weight", "transpose": transpose}}}
+    blocks = {"fc": {"type": "Linear", "out_features": 3}, "tied": tied}
+    net = rn.Net.from_spec({"inputs": {"x": [3]}, "blocks": {"n": {"blocks": blocks}} if is_nested else blocks})
+
+    assert net.is_untouched()
+    with torch.no_grad():
+        (net["n/fc"] if is_nested else net["fc"]).weight.add_(1)
+    assert not net.is_untouched()
+
+
 @pytest.mark.parametrize("name", ["training", "seed", "inputs", "name", "blocks", "pending", "_phase"])
 def test_a_block_may_have_the_name_of_an_attribute(name: str) -> None:
     net = rn.Net("n", {"x": (3,)}, seed=1).add(name, rn.Linear(out_features=2)).add("end", rn.Tanh())

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from rillnet.errors import CheckpointError, RequestError, RunError
-from rillnet.runtime import checkpoint
+from rillnet.runtime import checkpoint, unwritten
 from rillnet.runtime.locking import Lock
 
 NONE = "; no checkpoint was saved before"
@@ -285,7 +285,7 @@ def test_ctrl_c_while_saving_leaves_nothing(tmp_path: Path, monkeypatch: pytest.
     def interrupted(folder: Path, content: bytes) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(checkpoint, "write_atomically", interrupted)
+    monkeypatch.setattr(unwritten, "write_atomically", interrupted)
     with pytest.raises(KeyboardInterrupt):
         save(tmp_path, 2)
     assert names(tmp_path) == [".lock", "step-0000000001"]

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from rillnet.errors import Fault, RequestError, suggest
+from rillnet.errors import Fault, RequestError, near_or_known, suggest
 from rillnet.model.block import Block, check_phases, provisional_output
 from rillnet.model.building import build_block, check_initial, draw_module, infer_output
 from rillnet.model.garbage import collecting_later
@@ -113,12 +113,13 @@ def _declare_from(
         sources = [SourceSpec(block=first)] if first else []
     for source in sources:
         if source.block not in names and source.block not in net.inputs:
-            hint = suggest(source.block, [*net.inputs, *names])
+            hint = near_or_known(source.block, [*net.inputs, *names], "rillnet show")
             faults.append(Fault(f"{address}.from", "unknown source", source.block, hint=hint))
     if spec.type != "Net":
         faults += check_block(spec, address, trust=net.trust)
         faults += check_initial(spec.initial, address)
-    declare(net, Block(name, list(sources), frozenset(spec.exclude), spec, None, dict(spec.share)), None)
+    phases, ties, tags = frozenset(spec.exclude), dict(spec.share), tuple(spec.tags)
+    declare(net, Block(name, list(sources), phases, spec, None, ties, tags), None)
     return faults
 
 
@@ -250,7 +251,7 @@ def _nested(net: Structure, spec: BlockSpec, name: str, read: Read) -> Structure
     """A net as a block: its inputs are what the block reads."""
     address = f"{net.address}/{name}"
     if spec.repeat:
-        one = spec.model_copy(update={"sources": None, "exclude": [], "repeat": None})
+        one = spec.model_copy(update={"sources": None, "exclude": [], "tags": [], "repeat": None})
         record = NetSpec(blocks={str(number): one for number in range(1, spec.repeat + 1)})
         inputs = ["input", *(f"input{port}" for port in range(1, len(read)))]
         if len(read) > 1:
@@ -390,12 +391,15 @@ def _tie(net: Structure, name: str, own: str, tie: ShareSpec, address: str) -> l
             f"{tie.of} is {list(source.shape)}{' transposed' if tie.transpose else ''}, {own} is {list(target.shape)}"
         )
         return [Fault(address, f"shapes must be equal: {rule}")]
+    was_drawn = net.is_as_drawn(name)
     if tie.transpose:
         del holder._parameters[own_name]
         net.blocks[name].ties = {**net.blocks[name].ties, own: tie}
     else:
         holder._parameters[own_name] = source
         net.blocks[name].ties = {key: value for key, value in net.blocks[name].ties.items() if key != own}
+    if was_drawn:
+        net.note_tied(name)
     net.forget_plans()
     return []
 

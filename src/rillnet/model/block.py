@@ -27,6 +27,7 @@ class Block:
         spec: the record it is built from; None for a module that was handed in.
         output: what it sends; None until its sources are known.
         ties: its parameters that are other blocks' transposed ones.
+        tags: words that it can be told by among others.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Block:
     spec: BlockSpec | None = None
     output: Output | None = None
     ties: dict[str, ShareSpec] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
 
     def edges(self) -> list[Edge]:
         """The edges that end here."""

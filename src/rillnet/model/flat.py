@@ -8,13 +8,13 @@ nets by the inner block that they send on; the delays on the way add up.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from torch import nn
 
-from rillnet.errors import AddressError, Fault, RequestError, suggest
+from rillnet.errors import AddressError, Fault, RequestError, near_or_known, suggest
 from rillnet.model.block import Block
 from rillnet.model.garbage import collecting_later
 from rillnet.model.graph import Edge
@@ -63,6 +63,7 @@ class FlatBlock:
         has_weights: whether it owns parameters, transposed ones of others included; a pool counts as having none, as
             its bias and gain ride along with its synapses.
         within: the nested nets around it, the outermost first.
+        tags: words that it, or a net around it, can be told by; its own first.
     """
 
     name: str
@@ -74,6 +75,7 @@ class FlatBlock:
     is_merge: bool
     has_weights: bool
     within: tuple[str, ...]
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,19 @@ class FlatNet:
         """The module of a leaf block, as it is now."""
         return self.net.get_submodule(name.replace("/", "."))
 
+    def tagged(self, tag: str) -> list[str]:
+        """The paths of the leaf blocks that have a tag, or stand in a net that has it.
+
+        Raises:
+            AddressError: there are none; names the nearest tag.
+        """
+        found = [name for name, block in self.blocks.items() if tag in block.tags]
+        if not found:
+            known = list(dict.fromkeys(one for block in self.blocks.values() for one in block.tags))
+            hint = near_or_known(tag, known) if known else "no block has tags"
+            raise AddressError(Fault(f"{self.net.address}/tag:{tag}", "no block has this tag", hint=hint))
+        return found
+
     def sent_by(self, name: str) -> tuple[FlatSource, ...]:
         """What stands behind a name: an input or leaf block itself, or the outputs of a nested net.
 
@@ -155,7 +170,7 @@ def flatten(net: Structure) -> FlatNet:
     """
     flattening = _Flattening()
     with collecting_later():
-        flattening.dissolve(net, "", {name: FlatSource(name) for name in net.inputs}, frozenset(), ())
+        flattening.dissolve(net, "", {name: FlatSource(name) for name in net.inputs}, _Around())
     return FlatNet(net, dict(net.inputs), flattening.blocks, flattening.nested)
 
 
@@ -173,6 +188,26 @@ def part(output: Any, place: Place) -> Any:
     return output
 
 
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What the nets around a block say of it.
+
+    Args:
+        exclude: the phases that they are left out of.
+        within: their paths, the outermost first.
+        tags: of all of them.
+    """
+
+    exclude: frozenset[str] = frozenset()
+    within: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+
+    def of(self, block: Block) -> _Around:
+        """The same, with what a block says of itself."""
+        tags = tuple(dict.fromkeys([*block.tags, *self.tags])) if block.tags else self.tags
+        return _Around(self.exclude | block.exclude, self.within, tags)
+
+
 class _Flattening:
     """The leaf blocks found so far."""
 
@@ -185,8 +220,7 @@ class _Flattening:
         net: Structure,
         prefix: str,
         scope: Mapping[str, FlatSource],
-        excluded: frozenset[str],
-        within: tuple[str, ...],
+        around: _Around,
     ) -> None:
         """Adds the blocks of a net.
 
@@ -194,8 +228,7 @@ class _Flattening:
             net: the net.
             prefix: what its blocks' names begin with.
             scope: what stands behind the names of its inputs.
-            excluded: the phases that it is left out of.
-            within: it and the nets around it, the outermost first; empty for the outermost.
+            around: what it and the nets around it say of its blocks.
         """
         for name, block in net.blocks.items():
             module = net._modules[name]
@@ -205,14 +238,14 @@ class _Flattening:
             found = [_resolve(net, prefix, source, scope) for source in block.sources]
             sources = tuple(source for source in found if source is not None)
             is_complete = len(sources) == len(block.sources)
-            path, exclude = prefix + name, excluded | block.exclude
+            path, own = prefix + name, around.of(block)
             if isinstance(module, Structure):
                 inner = {key: source for key, source in zip(module.inputs, found, strict=False) if source is not None}
                 outputs = tuple(_sent(module, f"{path}/", source, inner) for source in _sends(module))
-                self.nested[path] = FlatNested(sources, is_complete, outputs, within)
-                self.dissolve(module, f"{path}/", inner, exclude, (*within, path))
+                self.nested[path] = FlatNested(sources, is_complete, outputs, own.within)
+                self.dissolve(module, f"{path}/", inner, replace(own, within=(*own.within, path)))
             else:
-                self.blocks[path] = _leaf(block, module, prefix, sources, is_complete, exclude, within)
+                self.blocks[path] = _leaf(block, module, prefix, sources, is_complete, own)
 
 
 def _leaf(
@@ -221,20 +254,20 @@ def _leaf(
     prefix: str,
     sources: tuple[FlatSource, ...],
     is_complete: bool,
-    exclude: frozenset[str],
-    within: tuple[str, ...],
+    own: _Around,
 ) -> FlatBlock:
     ties = tuple((own, *_tied(prefix, tie.of)) for own, tie in block.ties.items())
     return FlatBlock(
         name=prefix + block.name,
         sources=sources,
         is_complete=is_complete,
-        exclude=exclude,
+        exclude=own.exclude,
         output=block.output if block.output is not None else (),
         ties=ties,
         is_merge=isinstance(module, Merge),
         has_weights=_has_weights(module, ties),
-        within=within,
+        within=own.within,
+        tags=own.tags,
     )
 
 

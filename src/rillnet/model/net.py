@@ -91,6 +91,7 @@ class Net(Structure):
         exclude: str | Iterable[str] = (),
         *,
         share: Mapping[str, Any] | None = None,
+        tags: str | Iterable[str] = (),
     ) -> Net:
         """Adds a block, and builds it when the shapes of what it reads are known.
 
@@ -102,6 +103,7 @@ class Net(Structure):
             delay: frames, for the sources that name none of their own.
             exclude: the phases it is left out of.
             share: its parameters that are other blocks', `{"weight": "other.weight"}`.
+            tags: words that it can be told by among others.
 
         Returns:
             The net, so that calls can be chained.
@@ -117,7 +119,7 @@ class Net(Structure):
         excluded = {exclude} if isinstance(exclude, str) else set(exclude)
         excluded |= set(spec.exclude) if spec is not None else set()
         if any(isinstance(item, Mapping) for item in (source if isinstance(source, list | tuple) else [source])):
-            return self._add_through(name, block, source, delay, excluded, share)
+            return self._add_through(name, block, source, delay, excluded, share, tags)
         plain: Any = source
         sources = parse_sources(plain, delay, address)
         if not isinstance(block, nn.Module | BlockSpec):
@@ -130,7 +132,9 @@ class Net(Structure):
         if faults:
             raise RequestError(faults)
         module = None if isinstance(block, BlockSpec) else block
-        assembly.declare(self, Block(name, sources, frozenset(excluded), spec, None, ties), module)
+        told = [*(spec.tags if spec is not None else ()), *([tags] if isinstance(tags, str) else tags)]
+        own = Block(name, sources, frozenset(excluded), spec, None, ties, tuple(dict.fromkeys(told)))
+        assembly.declare(self, own, module)
         try:
             reads_itself = any(source.block == name and not source.delay for source in sources)
             faults = (self._cycle_faults() if reads_itself else []) or assembly.resolve_added(self, name)
@@ -149,6 +153,7 @@ class Net(Structure):
         delay: int,
         exclude: set[str],
         share: Mapping[str, Any] | None,
+        tags: str | Iterable[str],
     ) -> Net:
         """Adds the blocks that are written as sources of a block, and the block, or none of them."""
         arguments = block.arguments if isinstance(block, BlockSpec) else vars(block)
@@ -166,7 +171,7 @@ class Net(Structure):
                 place = ("net", "blocks", name, "from", position)
                 read = _record(SourceSpec, item, place) if isinstance(item, Mapping) else item
                 sources += parse_sources(read, 0 if read in through else delay, f"{self.address}/{name}")
-            return self.add(name, block, sources, 0, exclude, share=share)
+            return self.add(name, block, sources, 0, exclude, share=share, tags=tags)
         except RequestError:
             for key in [*through, name]:
                 self._forget(key)
@@ -321,8 +326,8 @@ class Net(Structure):
                 rule = f"a live module cannot be written as text; add it as rn.block({kind!r}, ...)"
                 faults.append(Fault(f"{self.address}/{name}", rule))
                 continue
-            update = {"sources": block.sources, "exclude": sorted(block.exclude), "share": self._all_ties(name)}
-            blocks[name] = spec.model_copy(update=update)
+            update = {"sources": block.sources, "exclude": sorted(block.exclude), "tags": list(block.tags)}
+            blocks[name] = spec.model_copy(update={**update, "share": self._all_ties(name)})
         if faults:
             raise RequestError(faults)
         inputs = {name: _input_spec(output) for name, output in self.inputs.items()}

@@ -126,7 +126,9 @@ def construct(spec: BlockSpec, sources: Sequence[Signature], *, trust: bool = Tr
     if spec.shape is not None and "shape" in signature_of(found):
         arguments.setdefault("shape", tuple(spec.shape))
     for name, parameter in signature_of(found).items():
-        if name in _INFERRED and name not in arguments and parameter.default is parameter.empty and sources:
+        if name in _INFERRED and name not in arguments and parameter.default is parameter.empty:
+            if not sources:
+                raise ValueError("it reads nothing; say what it reads, as in from: name")
             arguments[name] = _INFERRED[name](sources)
     return found(**arguments)
 

@@ -411,7 +411,8 @@ def _aligned(flat: FlatNet, frames: list[int]) -> list[int]:
         order = frame_order(flat.blocks, sources)
     except ZeroDelayCycleError as error:
         rule = f"a net with a cycle cannot be aligned, as its paths have no greatest length: {error}"
-        raise RequestError(Fault("rollout.align", rule)) from None
+        hint = "leave out align, or take an edge of the cycle away"
+        raise RequestError(Fault("rollout.align", rule, hint=hint)) from None
     entering: dict[str, list[int]] = {name: [] for name in flat.blocks}
     for position, edge in enumerate(flat.edges):
         entering[edge.target].append(position)

@@ -131,9 +131,23 @@ class Structure(nn.Module):
 
     def is_untouched(self) -> bool:
         """Whether all parameters are as they were drawn."""
-        nested = [module for module in self._modules.values() if isinstance(module, Structure)]
-        own = all(self._versions(name) == version for name, version in self._drawn.items())
-        return own and all(module.is_untouched() for module in nested)
+        return all(self.is_as_drawn(name) for name in self._modules)
+
+    def is_as_drawn(self, name: str) -> bool:
+        """Whether a block's parameters are as they were drawn; those that were given are."""
+        module = self._modules[name]
+        if isinstance(module, Structure):
+            return module.is_untouched()
+        return name not in self._drawn or self._versions(name) == self._drawn[name]
+
+    def note_tied(self, name: str) -> None:
+        """Takes a block's parameters for drawn, as one of them has become another block's."""
+        module = self._modules[name]
+        if isinstance(module, Structure):
+            for inner in module._modules:
+                module.note_tied(inner)
+        elif name in self._drawn:
+            self.note_drawn(name)
 
     def _versions(self, name: str) -> int:
         module = self._modules[name]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rillnet.errors import Fault, RequestError
+from rillnet.errors import Fault, RequestError, UpdateError
 from rillnet.model.flat import FlatSource
 from rillnet.model.layers.metrics import Metric
 from rillnet.model.net import Net, Outputs
@@ -32,14 +32,18 @@ from rillnet.runtime.placement.placed import STREAMS, Placement
 from rillnet.runtime.placement.program import TOKEN
 from rillnet.runtime.plan import slots_of
 from rillnet.runtime.program import Program
+from rillnet.runtime.sparing import Spared
 from rillnet.runtime.state import State, detach_state, expanded
 from rillnet.runtime.windows import Window
 from rillnet.spec import ExecutionSpec
 from rillnet.types import (
     BEGINS,
     AttachedRule,
+    ComputingRule,
     CuttableRule,
+    DroppingRule,
     GradientRule,
+    IntervenedRule,
     LearningContext,
     LearningRule,
     TryingRule,
@@ -77,6 +81,9 @@ class Executor(Evaluator):
             if it counts frames. None if all go on for ever.
         placement: what this process has of the net, where it is one of several.
         interventions: what is done to the net from outside, if that outlives this executor.
+
+    Attributes:
+        spared: what keeps the buffers of the net over a frame that turns out not to be learned from; None for nothing.
     """
 
     def __init__(
@@ -107,6 +114,7 @@ class Executor(Evaluator):
         self.state: State | None = None
         self.streams: int | None = None
         self.taps: Taps | None = None
+        self.spared: Spared | None = None
         for rule in self.rules.values():
             if isinstance(rule, AttachedRule):
                 rule.attach(rollout)
@@ -128,6 +136,12 @@ class Executor(Evaluator):
         self._gathering = gathering if len(self._acting) > 1 else []
         self._trying = [rule for rule in self._acting if isinstance(rule, TryingRule)]
         self._needs_graph = any(getattr(rule, "uses_graph", True) for rule in self._acting)
+
+    def renew_window(self) -> None:
+        """Has the window come after as many new frames as its rules say now."""
+        asked = _window_of(self.rules)
+        if self.window is not None and asked is not None:
+            self.window.every = asked.every
 
     def take_over(self, other: Executor) -> None:
         """Goes on as another executor of the same net would: what is done to it, the rules at rest, what is held.
@@ -236,11 +250,13 @@ class Executor(Evaluator):
         if not self.net.training or self.net.phase != "train":
             self.net.set_phase("train")
         if self.interventions.key != self._cut:
-            self._cut_edges()
+            self._tell_rules()
         program = self._training
         with threads(self.execution.threads):
             placed = {**self.place(fields), **self._begins(fields)}
             carried = self._carried(program, placed)
+            if self.spared is not None:
+                self.spared.keep()
             taps = self.taps
             if taps is not None:
                 taps.begin(context.step)
@@ -267,26 +283,58 @@ class Executor(Evaluator):
                 outputs.update(counted_frames(frames, self._masked))
             if BEGINS in placed:
                 outputs[BEGINS] = placed[BEGINS]
+            scalars.update(self._change(outputs, placed, carried, context))
+        return scalars
+
+    def _change(
+        self, outputs: Outputs, placed: Mapping[str, Tensor], before: State, context: LearningContext
+    ) -> dict[str, Tensor]:
+        """Has all rules look at a frame, and then each change parameters.
+
+        Raises:
+            UpdateError: a change holds NaN or infinity; the state is then as it was before the frame.
+        """
+        scalars: dict[str, Tensor] = {}
+        try:
             for number, gathering in enumerate(self._gathering, start=1):
                 later = self._gathering[number:]
                 gathering.gather(outputs, context, keep_graph=any(getattr(one, "uses_graph", True) for one in later))
-            if self._trying:
-                again = functools.partial(self._again, placed, carried, context.step)
-                for trying in self._trying:
-                    trying.attempt(again, context)
+            for trying in self._trying:
+                trying.attempt(functools.partial(self._again, placed, before, context.step), context)
             for rule in self._acting:
                 scalars.update(rule.learn(outputs, context))
-            if self.held:
-                self.held.put_back()
+        except UpdateError:
+            self._leave_out(before)
+            raise
+        if self.held:
+            self.held.put_back()
         return scalars
 
-    def _cut_edges(self) -> None:
-        """Tells rules that look at what blocks read at which ports these see zeros."""
+    def _leave_out(self, before: State) -> None:
+        """Goes back to the state before a frame that is not learned from."""
+        for rule in self._acting:
+            if isinstance(rule, DroppingRule):
+                rule.drop()
+        self.state = before
+        if self.window is not None:
+            self.window.clear()
+        if self.spared is not None:
+            self.spared.put_back()
+
+    def _tell_rules(self) -> None:
+        """Tells rules what is done to blocks that they compute, and at which ports blocks see zeros."""
         self._cut = self.interventions.key
-        ports = frozenset((name, port) for name, one in self.interventions.blocks.items() for port in one.silent)
-        for rule in self.rules.values():
+        changes = self.interventions.blocks
+        ports = frozenset((name, port) for name, one in changes.items() for port in one.silent)
+        for name, rule in self.rules.items():
             if isinstance(rule, CuttableRule):
                 rule.cut(ports)
+            if isinstance(rule, IntervenedRule):
+                rule.intervene(changes)
+            elif isinstance(rule, ComputingRule):
+                for block in sorted(set(rule.computes) & changes.keys()):
+                    told = "computes %s by itself, and learns as if nothing was done to it"
+                    logger.warning("learning/%s: " + told, name, f"net/{block}")
 
     @torch.no_grad()
     def _again(self, placed: Mapping[str, Tensor], state: State, step: int) -> Outputs:

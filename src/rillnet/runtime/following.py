@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from rillnet.runtime import checkpoint as checkpoints
 from rillnet.runtime.clock import Clock
 from rillnet.runtime.execution import Choice
 from rillnet.runtime.journal import FILE
@@ -76,6 +77,9 @@ class Followed(Record):
     def keep_length(self, clock: Clock, steps: int | None, document: int | None) -> None:
         """Leaves it to the process that writes."""
 
+    def keep_processes(self, clock: Clock, count: int) -> None:
+        """Leaves it to the process that writes."""
+
     def save(
         self,
         clock: Clock,
@@ -84,10 +88,20 @@ class Followed(Record):
         *,
         best: bool,
         keep: int,
+        wait: bool = True,
     ) -> Path:
         """Notes that it is being saved."""
         self.saved_at = clock.step
-        return self.directory.checkpoints / f"step-{clock.step:010d}"
+        return checkpoints.folder_of(self.directory.checkpoints, clock.step)
+
+    def wait(self) -> None:
+        """Leaves it to the process that writes."""
+
+    def check(self) -> None:
+        """Leaves it to the process that writes."""
+
+    def settle(self) -> None:
+        """Leaves it to the process that writes."""
 
     def truncate_after(self, step: int, *, keep_commands: bool = False) -> None:
         """Leaves it to the process that writes."""

@@ -42,6 +42,8 @@ class Running(Protocol):
 
 def kept_by(record: Record | None) -> str:
     """What of a run is safe, in words: its newest checkpoint, if there is one."""
+    if record is not None:
+        record.wait()
     saved = checkpoints.saved(record.directory.checkpoints) if record is not None else []
     return f"checkpoint {saved[-1].name} is intact" if saved else "no checkpoint was saved before"
 
@@ -121,7 +123,7 @@ def first_nonfinite(session: Running, step: int) -> str:
         if _is_bad(tensor):
             return f"the data send NaN or infinity as {name!r} in batch {batch.index + 1} of epoch {batch.epoch + 1}"
     bad = [address for address, tensor in session.net.parameters_by_address().items() if _is_bad(tensor)]
-    block = _first_block(session, batch, step)
+    block = next(iter(nonfinite_blocks(session, batch.fields, step)), "")
     if bad and block:
         holding = f"{bad[0]} and {len(bad) - 1} more hold it" if len(bad) > 1 else f"{bad[0]} holds it"
         return f"the first block to send NaN or infinity is {block}, and {holding}"
@@ -132,13 +134,18 @@ def first_nonfinite(session: Running, step: int) -> str:
     return "with the parameters of now, all that its batch makes is finite"
 
 
-def _first_block(session: Running, batch: Batch, step: int) -> str:
-    """The address of the first block in frame order whose output is not finite, or nothing."""
+def nonfinite_blocks(session: Running, fields: Mapping[str, Tensor], step: int) -> list[str]:
+    """The addresses of the blocks that send NaN or infinity, in the order of a frame.
+
+    Args:
+        session: whose net; nothing is learned.
+        fields: what the net reads.
+        step: as whose frame it is computed, counted from 1.
+    """
     executor = session.executor
     names = executor.rollout.order()
-    sent = executor.evaluate(batch.fields, names, "train", step - 1)
-    bad = (name for name in names if any(_is_bad(tensor) for tensor in _tensors(sent.get(name))))
-    return next((f"net/{name}" for name in bad), "")
+    sent = executor.evaluate(fields, names, "train", step - 1)
+    return [f"net/{name}" for name in names if any(_is_bad(tensor) for tensor in _tensors(sent.get(name)))]
 
 
 def _batch_of(feed: Feed, step: int) -> Batch:

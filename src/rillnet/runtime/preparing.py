@@ -18,6 +18,7 @@ from rillnet.runtime.executor import Context, Executor
 from rillnet.runtime.parts import Assembly
 from rillnet.runtime.placement.placed import Placement
 from rillnet.runtime.record import Record
+from rillnet.runtime.sparing import Spared
 from rillnet.spec import ExecutionSpec, ExperimentSpec
 from rillnet.types import LearningRule, NotingRule
 
@@ -69,6 +70,8 @@ class Preparing:
             self.choice = remembered or self._choose()
             before, self._executor = self._executor, None  # one that has only been looked at with is made anew
             self.say(str(self.choice))
+            if self.placement is not None and self.placement.note:
+                self.say(self.placement.note)
             for lag in self.rollout.lags:
                 self.say(str(lag))
             if before is not None and (self.control.history or before.interventions):  # or commanded
@@ -96,6 +99,7 @@ class Preparing:
 
     def _make_executor(self, net: Net, execution: ExecutionSpec) -> Executor:
         rules = self.experiment.build_rules(lay_out(net, execution), execution.optimizer)
+        self.control.settings.renew(rules)
         rollout = self.rollout if net is self.net else self.experiment.build_rollout(net)
         run = self.spec.run
         placement = self.placement if net is self.net else None
@@ -111,6 +115,8 @@ class Preparing:
             placement=placement,
             interventions=None if before is None else before.interventions,
         )
+        if run.if_not_finite == "pause" and net is self.net:
+            executor.spared = Spared(net)
         if placement is not None:
             placement.share(rules)
         return executor

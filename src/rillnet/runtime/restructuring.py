@@ -18,6 +18,7 @@ from rillnet.model.rollout import Rollout
 from rillnet.runtime.carrying import Carrying
 from rillnet.runtime.executor import Executor
 from rillnet.runtime.parts import Assembly, Trainer
+from rillnet.runtime.placement.editable import check_edited, faults_of_edits
 from rillnet.runtime.placement.placed import Placement
 
 
@@ -70,12 +71,14 @@ def check_edit(session: Restructured, edit: Edit, modules: Mapping[str, nn.Modul
     Raises:
         RequestError: it cannot; holds every fault found.
     """
-    if session.placement is not None:
-        rule = "keeps its blocks and edges while it is placed in several processes"
-        raise RequestError(Fault("net", rule, hint="go on with the run in one process to edit it"))
+    placement = session.placement
+    if placement is not None and (split := faults_of_edits(placement.plan)):
+        raise RequestError(split)
     found = edited(session.net, edit, modules)
     rollout = session.experiment.build_rollout(found.net)
     faults = rollout.check() or session.experiment.check_net(found.net, rollout) or _in_force(session, found, rollout)
+    if not faults and placement is not None:
+        faults = check_edited(placement.plan, rollout)
     if faults:
         raise RequestError(faults)
     return found
@@ -118,14 +121,19 @@ def apply_edit(session: Restructured, edit: Edit, kept: Kept | None = None) -> C
     left = _left(session, found, carrying)
     before = take_over(net, found)
     _bring_back(net, found, kept)
+    place_back: Callable[[], None] | None = None
     try:
         session.rollout = session.experiment.build_rollout(net)
+        if session.placement is not None:
+            place_back = session.placement.follow(session.rollout)
         if executor is not None:
             executor.interventions.flat = session.rollout.flat  # all of them fit, and stay the objects that they are
             session.use_executor(_executor_after(session, executor, carrying))
     except BaseException:
         put(net, before)
         session.rollout = rollout
+        if place_back is not None:
+            place_back()
         if executor is not None:
             executor.interventions.flat = rollout.flat
             session.use_executor(executor)

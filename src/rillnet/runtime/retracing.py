@@ -104,6 +104,7 @@ def _checkpoint(session: Retraced, target: int, fits: Any) -> Checkpoint | None:
     record = session.open_record
     if record is None:
         return None
+    record.wait()
     for path in reversed(checkpoints.saved(record.directory.checkpoints)):
         if int(path.name.rpartition("-")[2]) > target:
             continue
@@ -151,7 +152,7 @@ def _beginning(session: Retraced, target: int) -> Snapshot:
     Raises:
         RequestError: the net was made in Python, so that it cannot be made anew here.
     """
-    if session.placement is not None or getattr(session.experiment, "live_net", None) is not None:
+    if getattr(session.experiment, "live_net", None) is not None:
         rule = f"is before all that is kept of the run, and its net cannot be made anew: frame {target}"
         raise RequestError(Fault("back.frames", rule, hint="`checkpoint` keeps a state to go back to"))
     net = session.experiment.build_net(session.device)
@@ -160,8 +161,10 @@ def _beginning(session: Retraced, target: int) -> Snapshot:
     parameters = net.state_by_address()
     if session.spec.run.start_from is not None:
         load_matching(find_parameters(session.spec.run.start_from, session.root).tensors("parameters"), parameters)
+    if session.placement is not None:
+        parameters = {address: session.placement.part(address, tensor) for address, tensor in parameters.items()}
     tensors: dict[str, Mapping[str, Tensor]] = {"parameters": parameters}
-    learned = net.parameters_by_address()
+    learned = {address: parameters[address] for address in net.parameters_by_address()}
     for group, members in session.trainer.tensors().items():  # averages, by the address of what they are of
         suffixes = {name.partition("#")[2] for name in members}
         tensors[group] = {f"{name}#{suffix}": tensor for suffix in suffixes for name, tensor in learned.items()}

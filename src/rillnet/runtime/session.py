@@ -7,7 +7,7 @@ trainer decides when. Everything that a step depends on is in the state it saves
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,10 @@ from typing import Any
 from torch import Tensor
 
 from rillnet.data.feed import Feed
-from rillnet.errors import Fault, RequestError, UpdateError
+from rillnet.data.frames import SourceEnded
+from rillnet.errors import Fault, RequestError, RunError, UpdateError
 from rillnet.model.editing.draft import Parts
+from rillnet.model.flat import FlatSource
 from rillnet.model.net import Outputs
 from rillnet.runtime.clock import Clock
 from rillnet.runtime.control import addresses, values
@@ -224,6 +226,8 @@ class Session(Saving):
             self.choice = self._unmeasured()
         if self._went_back:
             self._leave_what_is_later()
+        if self._record is not None:
+            self._record.check()
         executor, feed, clock = self.executor, self.feed, self.clock
         batch = feed.next()
         context = Context(clock.step, clock.epoch, self.total_steps, clock.batches, executor.precision)
@@ -233,16 +237,31 @@ class Session(Saving):
         try:
             self.scalars = executor.learn(batch.fields, context)
         except UpdateError as error:
-            raise explained(self, error) from error
+            self._leave_out(error)
         clock.step += 1
         if self.placement is not None:
             self.placement.heartbeat.step = clock.step
+            self.placement.after_step(executor.rules)
         clock.frame += 1
         clock.examples += batch.size
         clock.epochs_done, clock.batch = feed.epoch, feed.batch
         if hub is not None:
             hub.after()
         return self.scalars
+
+    def _leave_out(self, error: UpdateError) -> None:
+        """Pauses after a frame that was not learned from, or ends the run, as the document says."""
+        told = explained(self, error)
+        if self.spec.run.if_not_finite == "stop" or self.placement is not None:
+            raise told from error
+        if self.executor.spared is not None:
+            self.executor.spared.put_back()
+        self.scalars = {}
+        self.say(str(told))
+        if self._record is not None:
+            self._record.journal.event("left out", step=self.clock.step, frame=self.clock.frame, reason=str(told))
+        if self.control.state != "idle":
+            self.control.pause()
 
     def step(self, inputs: Mapping[str, Any] | None = None) -> Any:
         """Without inputs, one training step; with inputs, one frame in the test phase that learns nothing.
@@ -309,6 +328,26 @@ class Session(Saving):
         self._known[tuple(fields)] = tuple(found)
         return tuple(found)
 
+    def look_ahead(self, wanted: Iterable[FlatSource]) -> Mapping[FlatSource, Tensor]:
+        """What blocks, and inputs, will send in the next training frame; nothing is changed by asking.
+
+        Args:
+            wanted: what is asked for.
+
+        Returns:
+            What could be computed: nothing where there are no more data, and in several processes inputs only.
+        """
+        if self.data is None:
+            return {}
+        try:
+            fields, inputs = self.feed.peek().fields, self.rollout.flat.inputs
+        except SourceEnded:
+            return {}
+        sources = list(wanted)
+        given = self.executor.place(fields) if any(source.block in inputs for source in sources) else {}
+        found = self.executor.look_ahead([one for one in sources if one.block not in inputs], fields, self.clock.step)
+        return {**found, **{one: given[one.block] for one in sources if one.block in given and one.block in inputs}}
+
     # --- looking and changing -----------------------------------------------------------------
 
     def __getitem__(self, address: str) -> Any:
@@ -370,18 +409,26 @@ class Session(Saving):
         return self.control.state != "idle" and not self.control.is_own_thread
 
     def close(self) -> None:
-        """Ends helper processes and lets go of the run directory; saved state stays."""
+        """Ends helper processes and lets go of the run directory; saved state stays.
+
+        Raises:
+            RunError: a checkpoint that was being written cannot be, and nobody was told yet.
+        """
         if self.data is not None:
             self.data.close()
         if self.placement is not None:
             self.placement.heartbeat.close()
-        if self._record is not None:
-            self._record.close()
-            self._record = None
+        record, self._record = self._record, None
+        if record is not None:
             self._wants_record = False
+            record.close()
 
     def __enter__(self) -> Session:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self.close()
+        try:
+            self.close()
+        except RunError:
+            if exception[0] is None:  # else the first error is the one to be told
+                raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -118,14 +118,23 @@ class Snapshots:
         """Bytes of all of them."""
         return sum(one.size for one in self._kept)
 
-    def note(self, session: Taken) -> None:
-        """Takes one if it is time.
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to take one."""
+        return not self._is_too_large and self.now() >= self._due
+
+    @property
+    def frames(self) -> list[int]:
+        """The frames that are kept, in their order."""
+        return [one.frame for one in self._kept]
+
+    def keep(self, frames: Collection[int]) -> None:
+        """Drops all but those of some frames, as other processes have no others.
 
         Args:
-            session: between two frames.
+            frames: those that stay.
         """
-        if self.now() >= self._due:
-            self.take(session)
+        self._kept = [one for one in self._kept if one.frame in frames]
 
     def take(self, session: Taken) -> None:
         """Takes one now, in the place of one of the same frame.

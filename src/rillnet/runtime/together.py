@@ -14,8 +14,10 @@ from rillnet.runtime.checkpoint import Checkpoint
 from rillnet.runtime.executor import Executor
 from rillnet.runtime.following import Followed
 from rillnet.runtime.journal import Entry
-from rillnet.runtime.placement.placed import Placement
+from rillnet.runtime.placement.placed import STREAMS, Placement
 from rillnet.runtime.record import Record
+
+_GATHERING = "gathering of a checkpoint"  # as `rillnet show --where` has it
 
 
 def shared_record(placement: Placement | None, find: Callable[[], Record | None]) -> Record | None:
@@ -80,18 +82,23 @@ def gathered(
         values: of this process; what rules remember becomes that of all.
         check: raises if parameters, by address, are not worth saving.
     """
+    placement.heartbeat.enter(_GATHERING)
+    placement.heartbeat.note("waits in", _GATHERING)
     whole = {}
     for group, members in tensors.items():
         if group == "state":
+            members = {key: tensor for key, tensor in members.items() if key != STREAMS}
             whole[group] = placement.whole_state(members, (executor.streams if executor is not None else None) or 1)
         elif group == "learning":
             whole[group] = placement.whole_of_rules(members)
         else:
             whole[group] = placement.whole(members)
+    whole |= placement.apart(tensors)
     if executor is not None:
         values["rules"] = placement.merged_values(executor.rules, values["rules"])
     values["processes"] = placement.processes.count
     known = placement.net.parameters_by_address()
     parameters = {address: tensor for address, tensor in whole["parameters"].items() if address in known}
     placement.first_makes(lambda: check(parameters))
+    placement.heartbeat.note("computes", "what follows a checkpoint")
     return whole

@@ -64,7 +64,8 @@ def test_names_stand_among_ones_own(write: Write) -> None:
 
     block = first(write("x.yaml", "imports: [lib.yaml]\n" + NET % "cell"))
 
-    assert block["blocks"] == {"l": {"type": "Linear", "out_features": 8}, "p": {"type": "Pool", "act": "tanh"}}
+    pool = {"type": "Pool", "act": "tanh", "tags": ["soft"]}
+    assert block["blocks"] == {"l": {"type": "Linear", "out_features": 8}, "p": pool}
 
 
 def test_one_word_imports_too(write: Write) -> None:
@@ -78,7 +79,7 @@ def test_ones_own_names_win_also_for_what_others_build_from_them(write: Write) -
     own = "imports: [lib.yaml]\nglobals: {units: 10}\ntags: {soft: {act: relu}}\n"
 
     assert widths(first(write("x.yaml", own + NET % "pair"))) == [20, 1]
-    assert first(Path("x.yaml"))["blocks"]["a"]["blocks"]["p"] == {"type": "Pool", "act": "relu"}
+    assert first(Path("x.yaml"))["blocks"]["a"]["blocks"]["p"] == {"type": "Pool", "act": "relu", "tags": ["soft"]}
     assert widths(first(Path("x.yaml"), "globals.units=6")) == [12, 1]
 
 
@@ -90,7 +91,7 @@ def test_names_behind_a_name_stay_apart(write: Write) -> None:
     assert widths(first(write("y.yaml", own + NET.replace("from: x", "from: x, n: = n") % "lib.cell"))) == [18]
     assert widths(first(Path("x.yaml"), "globals.lib.units=5")) == [10, 1]
     tagged = write("z.yaml", own + "net: {blocks: {a: {type: Pool, tags: lib.soft}}}")
-    assert first(tagged) == {"type": "Pool", "act": "tanh"}
+    assert first(tagged) == {"type": "Pool", "act": "tanh", "tags": ["lib.soft"]}
 
 
 def test_an_import_may_be_set_where_it_is_named(write: Write) -> None:

@@ -167,9 +167,11 @@ def test_tags_work_in_modules_and_on_instances() -> None:
     text = "globals: {p: 0.5}\ntags: {half: {p: = p}, big: {n: 7}}\n"
     text += "modules: {m: {parameters: {n: 1}, "
     text += "blocks: {d: {type: Dropout, tags: half}, l: {type: Linear, out_features: = n}}}}\n"
-    blocks = read_text(text + "net: {blocks: {a: {type: m, tags: big}}}").values["net"]["blocks"]["a"]["blocks"]
+    block = read_text(text + "net: {blocks: {a: {type: m, tags: big}}}").values["net"]["blocks"]["a"]
 
-    assert blocks == {"d": {"type": "Dropout", "p": 0.5}, "l": {"type": "Linear", "out_features": 7}}
+    assert block["tags"] == ["big"]
+    dropout = {"type": "Dropout", "p": 0.5, "tags": ["half"]}
+    assert block["blocks"] == {"d": dropout, "l": {"type": "Linear", "out_features": 7}}
 
 
 def test_a_fault_of_a_module_is_told_with_the_instance_and_the_place_of_the_module() -> None:
@@ -187,8 +189,10 @@ def test_a_module_without_instances_is_noted() -> None:
     document = read_text(MODULES + "    a: {type: Linear, out_features: 3}\n", "x.yaml")
 
     assert list(map(str, document.notes)) == [
-        "modules.column: has no instance: no block is of type column  [x.yaml:3]",
-        "modules.pair: has no instance: no block is of type pair  [x.yaml:10]",
+        "modules.column: has no instance: no block is of type column; "
+        "write a block {type: column}, or take the module away  [x.yaml:3]",
+        "modules.pair: has no instance: no block is of type pair; "
+        "write a block {type: pair}, or take the module away  [x.yaml:10]",
     ]
     assert read_text(MODULES + "    a: {type: pair, from: [x, y], features: 3}\n").notes == []
 

@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 
 from rillnet.errors import RequestError
+from rillnet.model.flat import flatten
+from rillnet.model.frontends.writing import write
 from rillnet.model.frontends.yaml import read_text
+from rillnet.model.net import Net
 
 TAGS = """\
 globals: {n: 3}
@@ -38,15 +41,21 @@ CONV = {"type": "Conv2d", "kernel_size": 3, "padding": "same", "initial": {"weig
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("{tags: conv}", CONV),
-        ("{tags: [conv]}", CONV),
-        ("{tags: [conv, wide]}", CONV | {"kernel_size": 7}),
-        ("{tags: [wide, conv]}", CONV),
-        ("{tags: [conv, wide], kernel_size: 1, out_channels: 4}", CONV | {"kernel_size": 1, "out_channels": 4}),
-        ("{tags: conv, padding: null}", {key: value for key, value in CONV.items() if key != "padding"}),
-        ("{tags: conv, initial: {bias: 1}}", CONV | {"initial": {"weight": 0, "bias": 1}}),
-        ("{type: ConvTranspose2d, tags: conv}", CONV | {"type": "ConvTranspose2d"}),
-        ("{type: Own, tags: said}", {"type": "Own", "text": "= n"}),
+        ("{tags: conv}", CONV | {"tags": ["conv"]}),
+        ("{tags: [conv]}", CONV | {"tags": ["conv"]}),
+        ("{tags: [conv, wide]}", CONV | {"kernel_size": 7, "tags": ["conv", "wide"]}),
+        ("{tags: [wide, conv]}", CONV | {"tags": ["wide", "conv"]}),
+        (
+            "{tags: [conv, wide], kernel_size: 1, out_channels: 4}",
+            CONV | {"kernel_size": 1, "out_channels": 4, "tags": ["conv", "wide"]},
+        ),
+        (
+            "{tags: conv, padding: null}",
+            {key: value for key, value in CONV.items() if key != "padding"} | {"tags": ["conv"]},
+        ),
+        ("{tags: conv, initial: {bias: 1}}", CONV | {"initial": {"weight": 0, "bias": 1}, "tags": ["conv"]}),
+        ("{type: ConvTranspose2d, tags: conv}", CONV | {"type": "ConvTranspose2d", "tags": ["conv"]}),
+        ("{type: Own, tags: said}", {"type": "Own", "text": "= n", "tags": ["said"]}),
         ("{type: ReLU, tags: []}", {"type": "ReLU"}),
     ],
 )
@@ -59,7 +68,30 @@ def test_sources_that_are_blocks_have_tags_too() -> None:
         TAGS + "    a: {type: Pool, from: [x, {source: x, via: Linear, tags: wide, out_features: 2}]}\n"
     ).values["net"]["blocks"]
 
-    assert blocks["a_x"] == {"type": "Linear", "from": ["x"], "out_features": 2, "kernel_size": 7}
+    assert blocks["a_x"] == {"type": "Linear", "from": ["x"], "out_features": 2, "kernel_size": 7, "tags": ["wide"]}
+
+
+def test_without_a_section_tags_are_mere_words_and_stay_with_the_block_and_its_instances() -> None:
+    module = "modules: {pair: {blocks: {a: ReLU, b: {type: Tanh, tags: last}}}}\n"
+    blocks = "blocks: {p: {type: pair, from: x, tags: [v1, deep]}, out: {type: Sigmoid, tags: head}}"
+    read = read_text(f"{module}net: {{inputs: {{x: [3]}}, {blocks}}}\n", "x.yaml")
+
+    flat = flatten(Net.from_spec(read.net()))
+
+    assert {name: block.tags for name, block in flat.blocks.items()} == {
+        "p/a": ("v1", "deep"),
+        "p/b": ("last", "v1", "deep"),
+        "out": ("head",),
+    }
+
+
+def test_what_is_written_out_is_read_again_with_its_tags() -> None:
+    first = read_text(TAGS + "    a: {tags: [conv, wide], out_channels: 2}\n", "x.yaml").net()
+
+    again = read_text(write(first)).net()
+
+    assert again == first
+    assert Net.from_spec(again).to_spec().blocks["a"].tags == ["conv", "wide"]
 
 
 def test_a_fault_of_a_default_is_told_where_the_tag_is() -> None:
@@ -82,10 +114,6 @@ def test_a_fault_of_a_default_is_told_where_the_tag_is() -> None:
         (
             TAGS + "    a: {type: ReLU, tags: {conv: 3}}\n",
             "net/a.tags: must be a tag's name, or a list of them (got {'conv': 3})  [x.yaml:9]",
-        ),
-        (
-            "net: {inputs: {x: [3]}, blocks: {a: {type: ReLU, tags: conv}}}\n",
-            "net/a.tags: unknown tag (got 'conv'); a section `tags` says what tags stand for  [x.yaml:1]",
         ),
         (
             "tags: {conv: relu}\nnet: {inputs: {x: [3]}, blocks: {a: ReLU}}\n",

@@ -20,8 +20,8 @@ WRONG = ("nothing", "conv1", "", "image", "net", "hidden[", "*", "a->b", "lo ss"
 def experiment(steps: int = 400) -> rn.Experiment:
     """A small net with a cycle, normalisation and dropout, that learns handwritten digits."""
     blocks = {
-        "conv": {"type": "Conv2d", "from": "image", "out_channels": 3, "kernel_size": 3, "padding": "same"},
-        "norm": "BatchNorm2d",
+        "conv": {"type": "Conv2d", "from": "image", "out_channels": 3, "kernel_size": 3, "padding": 1, "tags": "low"},
+        "norm": {"type": "BatchNorm2d", "tags": ["low", "normal"]},
         "relu": "ReLU",
         "pool": {"type": "MaxPool2d", "kernel_size": 2},
         "flat": "Flatten",
@@ -112,13 +112,21 @@ class Draws:
                 "learning/main/rate",
                 "learning/main/eps",
                 "learning/main/active",
+                "learning/main/accumulate",
+                "learning/main/period",
+                "learning/main/every",
+                "net/conv/padding_mode",
+                "net/conv/kernel_size",
+                "net/pool/kernel_size",
+                "net/join/dim",
                 f"net/{self.name()}/weight",
                 "clock/frame",
                 "data/noise",
                 self.name(),
             )
         )
-        return f"{self.one_of(('set', 'set', 'add'))} {grammar.flow(address)} {self.number()}"
+        value = self.one_of((self.number(), self.number(), 1, 2, "circular"))
+        return f"{self.one_of(('set', 'set', 'add'))} {grammar.flow(address)} {value}"
 
     def add(self) -> str:
         """Adds a block."""
@@ -157,12 +165,20 @@ class Draws:
     def parameters(self) -> str:
         """Acts on parameters by pattern."""
         command = self.one_of(("hold", "release", "reinitialise"))
-        return f"{command} {grammar.flow(self.one_of(('net/hidden/*', 'net/*/weight', 'conv', self.name())))}"
+        pattern = self.one_of(("net/hidden/*", "net/*/weight", "conv", "tag:low", "tag:none", self.name()))
+        return f"{command} {grammar.flow(pattern)}"
 
     def intervention(self) -> str:
         """Clamps, adds noise, lesions, restores."""
         target = self.one_of(
-            (self.name(), f"{self.name()}[1]", f"{self.name()}[0, 2:4, :]", f"{self.name()}->{self.name()}")
+            (
+                self.name(),
+                self.name(),
+                f"{self.name()}[1]",
+                f"{self.name()}[0, 2:4, :]",
+                f"{self.name()}->{self.name()}",
+                self.one_of(("tag:normal", "tag:low[0]", "tag:none")),
+            )
         )
         target = grammar.flow(target) if " " not in target else f'"{target}"'
         return str(

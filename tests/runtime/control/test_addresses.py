@@ -59,6 +59,10 @@ def test_everything_besides_the_net() -> None:
             "learning/main/momentum": "number",
             "learning/main/dampening": "number",
             "learning/main/weight_decay": "number",
+            "learning/main/accumulate": "setting",
+            "learning/main/every": "setting",
+            "learning/main/start": "setting",
+            "learning/main/period": "setting",
         }
         assert kinds(session, "clock/*") == dict.fromkeys(
             ["clock/frame", "clock/step", "clock/epoch", "clock/examples"], "clock"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from rillnet.errors import Interrupted, RequestError, RunError
+from rillnet.errors import CommandFailedError, Interrupted, RequestError, RunError
 from rillnet.runtime.control.command import Command
 from rillnet.runtime.control.history import Event
 from rillnet.runtime.session import Session
@@ -299,14 +299,18 @@ def test_a_listener_that_fails_ends_no_run() -> None:
     assert said.count("a listener is told no more, as it failed: OSError: gone") == 1
 
 
-def test_an_error_of_a_command_itself_is_told_and_the_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_a_command_itself_is_told_and_the_run_goes_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     with driven() as session:
         monkeypatch.setattr("rillnet.runtime.control.addresses.read", lambda *_: 1 / 0)
-        with pytest.raises(RunError) as error:
+        with pytest.raises(CommandFailedError) as error:
             session.control.submit("get clock/step").result(5)
         assert str(error.value) == "get clock/step: ZeroDivisionError: division by zero"
         monkeypatch.undo()
         assert session["clock/step"] >= 0
+    assert "a command failed: get clock/step: ZeroDivisionError" in caplog.text
+    assert "Traceback" in caplog.text
 
 
 # What is done at a frame that is yet to come

@@ -54,7 +54,7 @@ def test_blocks_tell_the_net_that_they_are_in_and_edges_the_part_that_they_read(
     inner = {"type": "Net", "blocks": {"fc": {"type": "Linear", "out_features": 3}, "act": "Tanh"}}
     blocks = {
         "res": inner,
-        "cell": {"type": "LSTM", "hidden_size": 2, "from": "res"},
+        "cell": {"type": "LSTM", "hidden_size": 2, "from": "res", "tags": ["memory", "deep"]},
         "end": {"type": "Linear", "out_features": 1, "from": "cell[0]"},
     }
     net = rn.Net.from_spec({"inputs": {"x": [5, 3]}, "blocks": blocks})
@@ -67,6 +67,7 @@ def test_blocks_tell_the_net_that_they_are_in_and_edges_the_part_that_they_read(
         ("end", None),
     ]
     assert told["blocks"][2]["sends"] == 3
+    assert [block["tags"] for block in told["blocks"]] == [[], [], ["memory", "deep"], []]
     assert [edge["from"] for edge in told["edges"]] == ["x", "res/fc", "res/act", "cell[0]"]
 
 

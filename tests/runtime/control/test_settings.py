@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import rillnet as rn
 from rillnet.errors import RequestError
 from rillnet.model.layers.noise import Noise
 from rillnet.runtime.control.places import Place
-from rillnet.runtime.control.settings import Settings, setting_names, settings_of
+from rillnet.runtime.control.settings import Settings, setting_names, settings_of, word_names
 from rillnet.runtime.session import Session
 from tests.training.small_experiments import differing, line_experiment, state_of
 
@@ -32,7 +33,8 @@ def with_block(block: Any, **run: Any) -> Session:
         (nn.LeakyReLU(), ["negative_slope"]),
         (nn.BatchNorm1d(3), ["eps", "momentum"]),
         (nn.BatchNorm1d(3, momentum=None), ["eps"]),
-        (nn.Conv2d(1, 1, 1), []),
+        (nn.Conv2d(1, 1, 1), ["padding_mode"]),
+        (nn.GroupNorm(1, 2), ["eps"]),
         (nn.LSTM(1, 1), ["dropout"]),
         (nn.Sequential(nn.Dropout()), []),
     ],
@@ -41,8 +43,8 @@ def test_which_numbers_are_settings(module: nn.Module, names: list[str]) -> None
     assert list(settings_of(module)) == names
 
 
-def test_words_are_no_settings() -> None:
-    assert setting_names(Noise) == ("mean", "std", "min", "max", "prob")
+def test_words_of_which_there_are_few_are_settings_too() -> None:
+    assert (setting_names(Noise), word_names(Noise)) == (("mean", "std", "min", "max", "prob"), ("noise",))
 
 
 @pytest.mark.parametrize(
@@ -52,10 +54,13 @@ def test_words_are_no_settings() -> None:
         (rn.Dropout, "p", 0.2, 0.6),
         (rn.Noise, "std", 0.1, 0.7),
         (rn.BatchNorm1d, "momentum", 0.1, 0.9),
+        (rn.Noise, "noise", "normal", "uniform"),
+        (rn.GELU, "approximate", "none", "tanh"),
+        (functools.partial(rn.GroupNorm, num_channels=4), "num_groups", 1, 2),
     ],
 )
 def test_a_block_with_another_setting_is_one_that_was_made_with_it(
-    make: Any, name: str, before: float, after: float
+    make: Any, name: str, before: Any, after: Any
 ) -> None:
     with with_block(make(**{name: before})) as session, with_block(make(**{name: after})) as other:
         session.step()
@@ -72,6 +77,62 @@ def test_a_block_with_another_setting_is_one_that_was_made_with_it(
             one.step()
         assert differing(state_of(session), state_of(other)) == []
         assert session.net.to_spec() == other.net.to_spec()
+
+
+@pytest.mark.parametrize(
+    ("address", "value", "message"),
+    [
+        (
+            "net/fit/out_features",
+            5,
+            "net/fit/out_features: cannot be set while it runs, as it makes another block (got 5); "
+            "remove and add put another block in its place",
+        ),
+        (
+            "net/conv/kernel_size",
+            5,
+            "net/conv/kernel_size: cannot be set while it runs, as it makes another block (got 5); "
+            "of this block padding_mode can be set",
+        ),
+        (
+            "net/pool/kernel_size",
+            3,
+            "net/pool/kernel_size: cannot be set while it runs, as it would send [2, 1, 1] instead of [2, 2, 2] "
+            "(got 3); remove and add put another block in its place",
+        ),
+        ("net/pool/kernel_size", "wide", "net/pool/kernel_size: must be a number (got 'wide')"),
+        ("net/pool/kernel_size", 0.5, "net/pool/kernel_size: must be a whole number (got 0.5)"),
+        (
+            "net/conv/padding_mode",
+            "mirror",
+            "net/conv/padding_mode: must be 'zeros', 'reflect', 'replicate' or 'circular' (got 'mirror')",
+        ),
+        ("net/conv/padding_mode", None, "net/conv/padding_mode: must be a word (got None)"),
+        (
+            "net/norm/num_groups",
+            3,
+            "net/norm/num_groups: is not accepted by GroupNorm: num_channels (2) must be divisible by num_groups (3) "
+            "(got 3)",
+        ),
+        (
+            "net/norm/num_channels",
+            4,
+            "net/norm/num_channels: cannot be set while it runs, as it makes another block (got 4); "
+            "of this block eps can be set",
+        ),
+    ],
+)
+def test_what_is_refused_says_why_and_what_can_be_set(address: str, value: Any, message: str) -> None:
+    net = rn.Net("small", inputs={"x": (1, 4, 4)}, seed=1)
+    net.add("conv", rn.Conv2d(out_channels=2, kernel_size=3, padding=1), source="x")
+    net.add("norm", rn.GroupNorm(num_groups=1)).add("pool", rn.MaxPool2d(kernel_size=2))
+    net.add("flat", rn.Flatten()).add("fit", rn.Linear(out_features=2))
+    with Session(rn.Experiment(net=net), record=False) as session:
+        before = state_of(session)
+        with pytest.raises(RequestError) as raised:
+            session.set(address, value)
+        assert differing(before, state_of(session)) == []
+    assert str(raised.value) == message
 
 
 def test_what_would_be_another_block_is_refused() -> None:
@@ -111,7 +172,7 @@ def test_settings_that_changed_are_kept_and_put_back() -> None:
 
     place = Fixed("net/a/p")
     settings = Settings(lambda address: place)
-    settings.note("net/a/p", 1.0)
+    settings.note("net/a/p", 1.0, 2.0)
     place.value = 2.0
     assert settings.state() == {"net/a/p": 2.0}
     settings.load({})

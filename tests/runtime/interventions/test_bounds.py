@@ -11,7 +11,7 @@ import torch
 import rillnet as rn
 from rillnet.errors import RequestError
 from rillnet.model.flat import FlatSource
-from rillnet.runtime.interventions.bounds import check_numbers
+from rillnet.runtime.interventions.bounds import check_numbers, numbers_for
 
 BLOCKS = {
     "word": {"type": "Embedding", "from": "token", "num_embeddings": 7, "embedding_dim": 3},
@@ -39,3 +39,11 @@ def test_numbers_have_a_place_with_their_readers(name: str, number: int, message
 
     with told:
         check_numbers(flat, FlatSource(name), torch.tensor(float(number)), f"net/{name}")
+
+
+def test_the_fewest_numbers_that_every_reader_has_a_place_for() -> None:
+    inputs = {key: {"dtype": "int64"} for key in ("token", "label", "free")}
+    blocks = {**BLOCKS, "one": {"type": "OneHot", "from": "token", "classes": 5}}
+    flat = rn.Rollout.sequential(rn.Net.from_spec({"inputs": inputs, "blocks": blocks}, seed=1)).flat
+
+    assert [numbers_for(flat, FlatSource(name)) for name in inputs] == [5, 4, None]

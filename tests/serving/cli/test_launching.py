@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -58,7 +60,10 @@ def document(tmp_path: Path) -> Path:
             ["--processes", "5", "--set", "placement.blocks={conv: {partition: feature}}"],
             "placement.blocks.conv.partition: net/conv has 4 features, fewer than the 5 processes",
         ),
-        (["--set", "placement={blocks: {conv: {location: 2}}, processes: 2}"], "placement.blocks.conv.location: "),
+        (
+            ["--set", "placement={blocks: {conv: {location: 2}}, processes: 2}"],
+            "placement.blocks.conv.location: must be a process, 0 to 1 (got 2)",
+        ),
     ],
 )
 def test_what_cannot_be_placed_is_refused_before_anything_starts(
@@ -82,6 +87,44 @@ def parameters(root: Path) -> dict[str, Tensor]:
     saved, _ = checkpoints.newest(root / "small" / "1" / "checkpoints")
     assert saved is not None
     return saved.tensors("parameters")
+
+
+def launched(document: Path, root: Path, port: int, ranks: Sequence[int]) -> list[tuple[int, str]]:
+    """Exit codes and messages of processes of two that were started as on hosts of their own."""
+    processes = []
+    for rank in ranks:
+        said = {"RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        environment = {**os.environ, **{name: str(value) for name, value in said.items()}}
+        words = command(document, root, "--set", f"run.seed={rank}")
+        processes.append(subprocess.Popen(words, env=environment, stderr=subprocess.PIPE, text=True))
+    return [(process.wait(), process.communicate()[1]) for process in processes]
+
+
+@pytest.mark.slow
+def test_another_document_on_another_host_is_refused_before_anything_starts(document: Path, tmp_path: Path) -> None:
+    with socket.socket() as asking:
+        asking.bind(("127.0.0.1", 0))
+        port = asking.getsockname()[1]
+    (code, said), (other, _) = launched(document, tmp_path / "runs", port, [0, 1])
+    host = socket.gethostname()
+    assert (code, other) == (2, 2)
+    assert f"placement: the document is another in process 1 on {host} than in process 0 on {host} (got " in said
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.slow
+def test_a_port_that_is_taken_is_refused_before_anything_starts(document: Path, tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        [(code, said)] = launched(document, tmp_path / "runs", port, [0])
+    assert code == 2
+    assert said.splitlines()[-1] == (
+        f"placement: another program listens at 127.0.0.1:{port}; choose another: --master-port of torchrun,"
+        " or MASTER_PORT"
+    )
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.slow

@@ -68,3 +68,38 @@ def test_an_edited_net_is_what_is_done_again_evaluated_and_shown(
     assert list(told["net"]["blocks"]) == ["conv", "flat", "logits", "loss", "accuracy"]
     assert told["net"]["blocks"]["conv"]["out_channels"] == 6
     assert answer("show", "tiny", "--svg", "net.svg")["parameters"] == 60 + 2170
+
+
+OVERFLOW = """
+experiment: overflow
+net:
+  inputs: {image: [1, 8, 8], label: {dtype: int64}}
+  blocks:
+    flat: {type: Flatten, from: image}
+    exp: Exponential
+    hidden: {type: Linear, out_features: 80}
+    power: Exponential
+    logits: {type: Linear, out_features: 10}
+    loss: {type: CrossEntropy, from: [logits, label]}
+data: {source: Digits, batch_size: 64}
+learning: {main: {type: Backprop, optimizer: {type: SGD, lr: 1.0e+6}}}
+run: {steps: 40, seed: 1, execution: eager}
+"""
+
+
+def test_a_frame_that_was_left_out_is_computed_again(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (place / "overflow.yaml").write_text(OVERFLOW, encoding="utf-8")
+    assert main(["run", "overflow.yaml", "--quiet"]) == 4
+    (kept,) = (place / "runs" / "overflow" / "1").glob("frame-*.safetensors")
+    frame = kept.stem.removeprefix("frame-")
+    capsys.readouterr()
+
+    assert main(["replay", "overflow", "--frame", frame, "--quiet"]) == 4
+    told = capsys.readouterr().out.splitlines()
+    assert told[:2] == [f"frame {frame} computed again from the beginning", "  net/power sends NaN or infinity"]
+    assert told[-1].startswith("learning/main: its change of net/")
+    assert told[-1].endswith(f"holds NaN or infinity in frame {frame}")
+
+    assert main(["replay", "overflow", "--frame", "99", "--quiet"]) == 2
+    hint = f"kept are those of {frame}"
+    assert f"--frame: is none whose inputs were kept (got 99); {hint}" in capsys.readouterr().err

@@ -105,6 +105,47 @@ def test_the_net_and_the_document_of_a_run(run: RunDirectory, lines: Lines) -> N
     assert lines("show", "tiny", "--svg", "net.svg")[-1] == "wrote net.svg"
 
 
+LOOP = """\
+experiment: loop
+net:
+  inputs: {x: [3]}
+  blocks:
+    relu: ReLU
+    logits: {type: Linear, out_features: 3}
+    sum: {type: Sum, from: [logits, again@-1]}
+    again: {type: Linear, out_features: 3, from: sum}
+rollout: """
+
+
+@pytest.mark.parametrize(
+    ("rollout", "message"),
+    [
+        ("{delays: {'relu->logit': 1}}", "rollout.delays.relu->logit: unknown edge; did you mean 'relu->logits'?"),
+        (
+            "{delays: {zebra: 1}}",
+            "rollout.delays.zebra: unknown edge; an edge is called source->target",
+        ),
+        (
+            "{delays: {'again->sum': 0}}",
+            "rollout.delays: the cycle sum -> again -> sum has no delay; "
+            'give one of its edges a delay of at least 1, as in delays: {"sum->again": 1}',
+        ),
+        (
+            "{default: streaming, align: true}",
+            "rollout.align: a net with a cycle cannot be aligned, as its paths have no greatest length: "
+            "sum -> again -> sum; leave out align, or take an edge of the cycle away",
+        ),
+    ],
+)
+def test_a_rollout_that_does_not_fit_the_net(
+    rollout: str, message: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("loop.yaml").write_text(f"{LOOP}{rollout}\n")
+
+    assert main(["show", "loop.yaml"]) == 2
+    assert capsys.readouterr().err == f"{message}  [loop.yaml:9]\n"
+
+
 def test_own_blocks_need_trust(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("own.yaml").write_text("net:\n  inputs: {x: [3]}\n  blocks: {a: {type: 'torch.nn:Tanh'}}\n")
 
@@ -116,7 +157,8 @@ def test_own_blocks_need_trust(place: Path, capsys: pytest.CaptureFixture[str]) 
 
 def test_a_module_without_instances_is_noted(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("tiny.yaml").write_text("modules: {act: {blocks: {r: ReLU}}}\nnet: {inputs: {x: [3]}, blocks: {a: ReLU}}\n")
-    note = "note: modules.act: has no instance: no block is of type act  [tiny.yaml:1]"
+    rule = "has no instance: no block is of type act; write a block {type: act}, or take the module away"
+    note = f"note: modules.act: {rule}  [tiny.yaml:1]"
 
     assert main(["show", "tiny.yaml"]) == 0
     assert capsys.readouterr().out.splitlines()[0] == note

@@ -5,7 +5,16 @@ import json
 import pytest
 import torch
 
-from rillnet.errors import AddressError, Fault, Location, MissingExtraError, RequestError, RillnetError, RunError
+from rillnet.errors import (
+    AddressError,
+    CommandFailedError,
+    Fault,
+    Location,
+    MissingExtraError,
+    RequestError,
+    RillnetError,
+    RunError,
+)
 from rillnet.serving.rest.faults import Refused, encoded, record_of, refusal_of, shown, status_of
 from rillnet.serving.rest.records import Health
 
@@ -17,6 +26,7 @@ from rillnet.serving.rest.records import Health
         (AddressError("nowhere"), 404),
         (Refused(429, "too many"), 429),
         (RunError("the disk is full"), 409),
+        (CommandFailedError("get x: KeyError: 'x'"), 500),
         (MissingExtraError("fastapi", "serve", "serving"), 409),
     ],
 )

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from rillnet.serving.rest.asgi import Message, Receive, Scope, Send
-from rillnet.serving.rest.limits import Bucket, Limits
-from tests.serving.rest.asking import asked, echo, scope_of
+from rillnet.serving.rest.limits import LARGEST_BODY, Bucket, Limits
+from tests.serving.rest.asking import Client, asked, echo, scope_of
 
 
 def test_a_bucket_fills_again() -> None:
@@ -85,3 +85,9 @@ def test_no_more_than_so_many_are_answered_at_once(kind: str, what: str) -> None
     assert sent[0]["status"] == 429
     assert f"2 {what}, and no more are taken at once".encode() in sent[1]["body"]
     assert len(sent) == 2
+
+
+def test_whoever_sends_far_too_much_hears_why(served: Client) -> None:
+    found = served.ask("POST", "/api/validate", b" " * (LARGEST_BODY + 2**20))
+
+    assert (found.status, found.faults()) == (413, ["body: must have at most 4,194,304 bytes"])

@@ -77,6 +77,17 @@ def test_a_command_is_answered_with_what_comes_of_it(served: Client, session: rn
     assert (wrong["id"], wrong["faults"][0]["address"]) == (5, "learning/main/rate")
 
 
+def test_a_client_says_in_a_word_who_asks(served: Client) -> None:
+    with served.socket("line/1") as socket:
+        ask(socket, type="command", id=1, text="rate main 0.03", origin="shell")
+        done = heard(socket, "result")
+        ask(socket, type="command", id=2, text="rate main 0.03", origin="My shell")
+        wrong = refused(socket)
+
+    assert done["entry"]["origin"] == "shell"
+    assert wrong == ["origin: must be a word of at most 20 small letters (got 'My shell')"]
+
+
 def test_commands_take_effect_while_it_runs_in_their_order(served: Client, running: Running) -> None:
     with served.socket("line/1") as socket, running():
         for number in range(1, 21):

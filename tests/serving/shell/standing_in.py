@@ -75,7 +75,7 @@ class StandIn:
         return {
             "name": "tiny",
             "inputs": [{"name": "image"}],
-            "blocks": [{"path": path} for path in blocks],
+            "blocks": [{"path": path, "tags": ["deep"] if path == "hidden2" else []} for path in blocks],
             "edges": [{"from": one, "to": other} for one, other in edges],
         }
 

@@ -49,6 +49,11 @@ def test_addresses_are_completed_part_by_part(completion: Completion) -> None:
     assert texts(completion, "stream clock/frame clock/s") == ["clock/step"]
 
 
+def test_tags_are_completed_where_they_mean_blocks(completion: Completion) -> None:
+    assert texts(completion, "hold tag:") == texts(completion, "lesion t") == ["tag:deep"]
+    assert texts(completion, "get tag:") == []
+
+
 def test_rules_and_choices_are_completed(completion: Completion) -> None:
     assert texts(completion, "rate m") == ["main"]
     assert texts(completion, "learning o") == ["on", "off"]

@@ -98,4 +98,5 @@ def spec_of(net: Net, name: str) -> BlockSpec | None:
             return None
     if spec is None:
         return None
-    return spec.model_copy(update={"sources": list(block.sources), "exclude": sorted(block.exclude)})
+    update = {"sources": list(block.sources), "exclude": sorted(block.exclude), "tags": list(block.tags)}
+    return spec.model_copy(update=update)

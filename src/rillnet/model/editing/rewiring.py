@@ -206,10 +206,10 @@ def _put(draft: Net, name: str, position: int, record: Mapping[str, Any], module
         raise RequestError(Fault(address, "was made in Python, and only the program that made it has it"))
     spec = None if is_live(record) else BlockSpec.model_validate(record)
     sources = parse_sources(record["from"], 0, address)
-    exclude = frozenset(record.get("exclude", ()))
+    exclude, tags = frozenset(record.get("exclude", ())), tuple(record.get("tags", ()))
     ties = dict(spec.share) if spec is not None and name not in modules else {}
     own = spec.model_copy(update={"sources": None}) if spec is not None else None
-    assembly.declare(draft, Block(name, sources, exclude, own, None, ties), modules.get(name))
+    assembly.declare(draft, Block(name, sources, exclude, own, None, ties, tags), modules.get(name))
     order = [key for key in draft.blocks if key != name]
     order.insert(position, name)
     draft.blocks = {key: draft.blocks[key] for key in order}
@@ -259,6 +259,7 @@ def _record_of(net: Net, name: str) -> dict[str, Any]:
     """The record of a block as JSON has it; of a module that has none, what it reads."""
     spec, block = spec_of(net, name), net.blocks[name]
     live = {"from": [str(source) for source in block.sources], "exclude": sorted(block.exclude)}
+    live |= {"tags": list(block.tags)} if block.tags else {}
     if spec is None:
         return live
     spec = spec.model_copy(update={"share": {**(block.spec.share if block.spec is not None else {}), **block.ties}})

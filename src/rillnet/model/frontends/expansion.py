@@ -248,7 +248,8 @@ class _Expansion:
 
 def _without_instance(module: Definition) -> Fault:
     rule = f"has no instance: no block is of type {module.name}"
-    return Fault(module.address, rule, location=Location(*module.mark))
+    hint = f"write a block {{type: {module.name}}}, or take the module away"
+    return Fault(module.address, rule, location=Location(*module.mark), hint=hint)
 
 
 def _changed(node: Node, items: Mapping[str, Node]) -> Node:

@@ -16,10 +16,10 @@ from rillnet.model.frontends.globals import UNKNOWN, GlobalScope, ModuleScope, S
 from rillnet.model.frontends.namespaces import Definition
 from rillnet.model.frontends.tree import Node, locating
 
-OF_BLOCKS = ("from", "sources", "source", "exclude", "share", "initial", "shape", "repeat")
+OF_BLOCKS = ("from", "sources", "source", "exclude", "share", "initial", "shape", "repeat", "tags")
 """The keys of an instance that are those of any block; all others are the module's parameters."""
 
-_NOT_VALUES = ("type", "via", "tags", "blocks")
+_NOT_VALUES = ("type", "via", "blocks")
 
 
 @dataclass(frozen=True, slots=True)

@@ -222,7 +222,7 @@ def _block(records: dict[str, Schema], nested: Schema, members: Mapping[str, Sch
 
 
 _TAGS = {
-    "description": "whose defaults it takes; its own keys win, then the last tag",
+    "description": "words that it can be told by; it takes their defaults, its own keys win, then the last tag",
     "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
 }
 _SOURCE_NAMES = {"anyOf": [{"$ref": "#/$defs/SourceSpec"}, {"type": "array", "items": {"$ref": "#/$defs/SourceSpec"}}]}

@@ -1,4 +1,4 @@
-"""Defaults by tag: what a document says once for every block of a kind."""
+"""Tags: words that blocks are told by, and defaults that a document gives once for every block that has one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Tags:
         self._known: dict[Definition, Node | None] = {}
 
     def tagged(self, block: Node, path: Path, space: Namespace, without: str = "") -> Node:
-        """The block with the defaults of its tags: its own keys win, then those of the last tag.
+        """The block with its tags as a list, and their defaults: its own keys win, then those of the last tag.
 
         Args:
             block: a mapping.
@@ -35,15 +35,17 @@ class Tags:
             return block
         own = block.without("tags")
         base: Node | None = None
-        for name in given.value if isinstance(given.value, list) else [given]:
+        names = given.value if isinstance(given.value, list) else [given]
+        kept = Node([name for name in names if isinstance(name.value, str)], given.mark)
+        for name in names:
             found = self._defaults(name, path, space)
             if found is not None:
                 base = found if base is None else merged(base, found, path)
         if base is None:
-            return own
+            return _with_tags(own, kept, block)
         found = merged(base.without(without), Node(own.value, own.mark, own.keys), path)
         order = [key for key in [*own.value, *found.value] if key in found.value]
-        return Node({key: found.value[key] for key in order}, found.mark, found.keys)
+        return _with_tags(Node({key: found.value[key] for key in order}, found.mark, found.keys), kept, block)
 
     def _defaults(self, name: Node, path: Path, space: Namespace) -> Node | None:
         address = f"{address_of(path)}.tags"
@@ -55,8 +57,8 @@ class Tags:
             if not self._values.is_complete:
                 return None
             known = list(dict.fromkeys(space.names("tags")))
-            hint = near_or_known(name.value, known) if known else "a section `tags` says what tags stand for"
-            self._values.tell(address, "unknown tag", name, name.value, hint)
+            if known:  # else tags are mere words
+                self._values.tell(address, "unknown tag", name, name.value, near_or_known(name.value, known))
             return None
         return self.read(definition)
 
@@ -78,6 +80,12 @@ class Tags:
             return None
         scope = GlobalScope(definition.space, self._values)
         return _escaped(self._values.resolve(node, ("tags", definition.name), scope))
+
+
+def _with_tags(block: Node, tags: Node, written: Node) -> Node:
+    if not tags.value:
+        return block
+    return Node({**block.value, "tags": tags}, block.mark, {**block.keys, "tags": written.keys["tags"]})
 
 
 def _escaped(node: Node) -> Node:

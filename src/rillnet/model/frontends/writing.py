@@ -110,7 +110,6 @@ class _Writer:
 
     def _typed(self, record: TypedSpec, own: dict[str, Any], path: Path) -> dict[str, Any]:
         fields = {name for key, field in type(record).model_fields.items() for name in (key, field.alias or key)}
-        fields |= {"tags"} if isinstance(record, BlockSpec) else set()
         for key in sorted(fields.intersection(record.arguments)):
             self._fail((*path, key), "an argument of this name cannot be written: the key means something else")
         arguments = self.plain(record.arguments, path)

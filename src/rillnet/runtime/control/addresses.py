@@ -18,9 +18,9 @@ from rillnet.runtime.control.controlled import Controlled
 from rillnet.runtime.control.globs import compiled
 from rillnet.runtime.control.netplaces import GradientPlace, SentPlace, StatePlace, TensorPlace
 from rillnet.runtime.control.places import AddressInfo, Place, Reading, Undo
-from rillnet.runtime.control.ruleplaces import ActivePlace, NumberPlace, RatePlace
-from rillnet.runtime.control.settings import DataPlace, SettingPlace, settings_of
-from rillnet.types import NumberedRule
+from rillnet.runtime.control.ruleplaces import ActivePlace, ArgumentPlace, NumberPlace, RatePlace
+from rillnet.runtime.control.settings import DataPlace, SettingPlace, is_argument, settings_of
+from rillnet.types import NumberedRule, SettableRule
 
 _CLOCK = ("frame", "step", "epoch", "examples")
 _SENT = re.compile(r"(?P<block>.+)/(?P<what>output|state)(\[(?P<number>\d+)\])?")
@@ -171,7 +171,7 @@ def _find_in_net(session: Controlled, address: str, rest: str) -> Place | None:
         _ = found.signature  # raises for an output that the block does not send
         return found
     block, _, name = rest.rpartition("/")
-    if block in flat.blocks and name in settings_of(flat.module(block)):
+    if block in flat.blocks and is_argument(flat.module(block), name):
         return SettingPlace(session, address, block, name)
     return None
 
@@ -238,6 +238,9 @@ def _list_learning(session: Controlled) -> Listed:
         if isinstance(rule, NumberedRule):
             for number in rule.numbers():
                 yield f"{own}/{number}", partial(NumberPlace, f"{own}/{number}", rule, number)
+        if isinstance(rule, SettableRule):
+            for setting in rule.settings():
+                yield f"{own}/{setting}", partial(ArgumentPlace, session, f"{own}/{setting}", name, setting)
 
 
 def _find_in_learning(session: Controlled, address: str, rest: str) -> Place | None:

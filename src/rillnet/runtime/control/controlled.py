@@ -92,6 +92,9 @@ class Controlled(Protocol):
     def begin_snapshots(self) -> None:
         """Keeps states of the session in memory from now on."""
 
+    def take_snapshot(self) -> None:
+        """Keeps the state of now in memory."""
+
     def whole_state(self) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
         """Everything that the next step depends on."""
 

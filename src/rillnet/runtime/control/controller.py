@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from typing import Any, Literal, TypeVar
 
-from rillnet.errors import RequestError, RillnetError, RunError
+from rillnet.errors import CommandFailedError, RequestError, RillnetError, RunError
 from rillnet.runtime.control import addresses, grammar
 from rillnet.runtime.control.applying import Applier, text_of
 from rillnet.runtime.control.command import Command
@@ -22,6 +23,8 @@ from rillnet.runtime.control.settings import Settings
 from rillnet.runtime.control.standing import restore, standing
 from rillnet.runtime.journal import Entry as Line
 from rillnet.runtime.journal import Journal
+
+logger = logging.getLogger("rillnet")
 
 T = TypeVar("T")
 State = Literal["idle", "running", "paused", "stopping"]
@@ -186,15 +189,22 @@ class Controller:
             Whether the run is to end here.
         """
         self.apply_scheduled()
-        if self._session.snapshots is not None:
-            self._session.snapshots.note(self._session)
-        ends = self._rest_alone(is_interrupted) if self._session.placement is None else self._rest(is_interrupted)
+        is_alone = self._session.placement is None
+        if is_alone and self._is_snapshot_due:
+            self._session.take_snapshot()
+        ends = self._rest_alone(is_interrupted) if is_alone else self._rest(is_interrupted)
         self.pace.go_on()
-        with self._requests.changed:
-            waits = self._session.placement is None and bool(self._requests)
-            is_live = self._session.snapshots is not None
-            self.awaits = waits or bool(self._scheduled) or self.pace.is_limited or is_live
+        with self._requests.changed:  # several processes ask each other in every step, and look here when one wants to
+            waits = is_alone and (bool(self._requests) or self._session.snapshots is not None)
+            self.awaits = waits or bool(self._scheduled) or self.pace.is_limited
         return ends
+
+    @property
+    def _is_snapshot_due(self) -> bool:
+        """Whether it is time to keep the state of now; of several processes the first one says so."""
+        placement, snapshots = self._session.placement, self._session.snapshots
+        is_asked = placement is None or placement.processes.is_first
+        return is_asked and snapshots is not None and snapshots.is_due
 
     def _rest_alone(self, is_interrupted: Callable[[], bool]) -> bool:
         while True:
@@ -213,11 +223,15 @@ class Controller:
         processes = self._session.placement.processes
         if self._gathers:
             return False
+        keeps = self._is_snapshot_due
         while True:
             taken = self._requests.take()
             rest_s = self._rest_s()
             commands = [(one.asked.as_dict(), one.origin) for one in taken if isinstance(one.asked, Command)]
-            said = processes.everyone({"ends": is_interrupted(), "rests": rest_s > 0, "commands": commands})
+            own = {"ends": is_interrupted(), "rests": rest_s > 0, "commands": commands, "keeps": keeps}
+            said, keeps = processes.everyone(own), False
+            if said[0]["keeps"]:
+                self._session.take_snapshot()
             if not processes.is_first:
                 taken = [Request(Command(**one), origin) for one, origin in said[0]["commands"]]
             for request in taken:
@@ -246,7 +260,8 @@ class Controller:
         placement = self._session.placement
         if placement is None:
             return is_interrupted
-        most = placement.processes.most_asked(2 if is_interrupted else 1 if self._requests else 0)
+        waits = bool(self._requests) or self._is_snapshot_due
+        most = placement.processes.most_asked(2 if is_interrupted else 1 if waits else 0)
         if self._gathers:
             return False
         if most == 1:
@@ -275,8 +290,9 @@ class Controller:
             request.future.set_exception(error)
         except Exception as error:
             if isinstance(request.asked, Command):
-                found = RunError(f"{text_of(request.asked)}: {type(error).__name__}: {error}")
+                found = CommandFailedError(f"{text_of(request.asked)}: {type(error).__name__}: {error}")
                 found.__cause__ = error
+                logger.error("a command failed: %s", found, exc_info=error)
                 request.future.set_exception(found)
             else:
                 request.future.set_exception(error)

@@ -79,7 +79,7 @@ def _block(
         **_sent(block.output),
         "sends": len(outputs_of(block.output)),
         "module": block.within[-1] if block.within else None,
-        "tags": [],
+        "tags": list(block.tags),
         "process": _process(session, block.name),
         "how": how.get(block.name, ""),
         "exclude": sorted(block.exclude),

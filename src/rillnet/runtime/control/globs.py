@@ -6,6 +6,9 @@ import functools
 import re
 from collections.abc import Iterable
 
+TAG = "tag:"
+"""What stands before a tag where all blocks are meant that have it."""
+
 _SPECIAL = re.compile(r"\*\*/|\*\*|\*|\?")
 _MEANT = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 

@@ -92,6 +92,18 @@ class Place(ABC):
         """
         raise RequestError(Fault(self.address, "cannot be set"))
 
+    def back_to(self, before: Any) -> Undo:
+        """What writes a value again.
+
+        Args:
+            before: the value.
+        """
+
+        def write_again() -> None:
+            self.write(before)
+
+        return write_again
+
     def sum(self, value: Any) -> Any:
         """What it would be with something added.
 

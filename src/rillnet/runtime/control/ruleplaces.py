@@ -8,7 +8,7 @@ from typing import Any
 from rillnet.errors import Fault, RequestError
 from rillnet.runtime.control.controlled import Controlled
 from rillnet.runtime.control.places import Place, Undo
-from rillnet.types import LearningRule, NumberedRule, RatedRule
+from rillnet.types import LearningRule, NumberedRule, RatedRule, SettableRule, WindowedRule
 
 
 class RatePlace(Place):
@@ -92,10 +92,7 @@ class ActivePlace(Place):
         executor = self._session.executor
         before = self.read()
         executor.rest(executor.resting - {self._name} if value else executor.resting | {self._name})
-        return lambda: self._put_back(before)
-
-    def _put_back(self, before: bool) -> None:
-        self.write(before)
+        return self.back_to(before)
 
 
 class NumberPlace(Place):
@@ -124,3 +121,45 @@ class NumberPlace(Place):
         before = self.read()
         self._rule.set_number(self._name, float(value))
         return lambda: self._rule.set_number(self._name, before)
+
+
+class ArgumentPlace(Place):
+    """An argument of a rule that it reads anew in every frame: `every`, `period`, `mode`.
+
+    Args:
+        session: whose.
+        address: where.
+        rule: its name.
+        name: of the argument.
+    """
+
+    kind = "setting"
+
+    def __init__(self, session: Controlled, address: str, rule: str, name: str) -> None:
+        super().__init__(address)
+        self._session, self._rule_name, self._name = session, rule, name
+
+    @property
+    def _rule(self) -> SettableRule:
+        rule = self._session.executor.rules[self._rule_name]
+        assert isinstance(rule, SettableRule)
+        return rule
+
+    def read(self) -> Any:
+        """What it is."""
+        return self._rule.settings()[self._name]
+
+    def check(self, value: Any) -> None:
+        """Looks whether the rule takes it, and the others with it."""
+        self._rule.check_setting(self._name, value, self.address)
+        windowed = [rule for rule in self._session.executor.rules.values() if isinstance(rule, WindowedRule)]
+        if self._name == "every" and self._session.executor.window is not None and len(windowed) > 1:
+            raise RequestError(Fault(self.address, "must be the same for all rules, as they share a window", value))
+
+    def write(self, value: Any) -> Undo:
+        """Sets it, from the next frame on."""
+        before = self.read()
+        self._rule.set_setting(self._name, value)
+        self._session.executor.renew_window()
+        self._session.control.settings.note(self.address, before, value)
+        return self.back_to(before)

@@ -1,15 +1,18 @@
-"""Numbers that blocks and data were made with and that can be changed while a net runs: `net/drop/p`, `data/noise`."""
+"""Numbers and words that blocks and data were made with, to be changed while a net runs: `net/drop/p`, `data/noise`."""
 
 from __future__ import annotations
 
 import functools
+import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
 
 from rillnet.errors import AddressError, Fault, RequestError
+from rillnet.model.block import Block
+from rillnet.model.building import infer_output
 from rillnet.model.net import Net, record_of
 from rillnet.model.registry import check_block, construct
 from rillnet.model.shapes import Output, pick
@@ -42,20 +45,66 @@ def setting_names(kind: Callable[..., nn.Module]) -> tuple[str, ...]:
     )
 
 
+@functools.lru_cache(maxsize=1024)
+def word_names(kind: Callable[..., nn.Module]) -> tuple[str, ...]:
+    """The arguments of a block's class that are one of a few words.
+
+    Args:
+        kind: the class.
+
+    Example:
+        >>> word_names(nn.Conv2d)
+        ('padding_mode',)
+    """
+    return tuple(name for name, parameter in signature_of(kind).items() if _is_word(parameter.annotation))
+
+
+def _is_word(annotation: Any) -> bool:
+    choices = typing.get_args(annotation) if typing.get_origin(annotation) is Literal else ()
+    return bool(choices) and all(isinstance(choice, str) for choice in choices)
+
+
 def settings_of(module: nn.Module) -> Iterator[str]:
-    """The settings of a block, by name.
+    """The settings of a block that another value never makes another block, by name.
 
     Args:
         module: the block.
     """
-    for name in setting_names(cast(Callable[..., nn.Module], type(module))):
+    kind = cast(Callable[..., nn.Module], type(module))
+    for name in setting_names(kind):
         value = getattr(module, name, None)
         if isinstance(value, int | float) and not isinstance(value, bool):
             yield name
+    for name in word_names(kind):
+        if isinstance(getattr(module, name, None), str):
+            yield name
+
+
+def is_argument(module: nn.Module, name: str) -> bool:
+    """Whether a block was made with an argument of this name that it keeps as a number, numbers or a word.
+
+    Some of these can be set, as what they change is neither the shape of a parameter nor of what is sent.
+
+    Args:
+        module: the block.
+        name: of the argument.
+
+    Example:
+        >>> is_argument(nn.GroupNorm(2, 4), "num_groups"), is_argument(nn.GroupNorm(2, 4), "weight")
+        (True, False)
+    """
+    known = signature_of(cast(Callable[..., nn.Module], type(module)))
+    return name in known and _is_plain(getattr(module, name, None))
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, tuple | list):
+        return all(isinstance(one, int) for one in value)
+    return isinstance(value, bool | int | float | str)
 
 
 class SettingPlace(Place):
-    """A number that a block was made with.
+    """A number or a word that a block was made with.
 
     Args:
         session: whose.
@@ -75,13 +124,17 @@ class SettingPlace(Place):
         return self._session.rollout.flat.module(self._block)
 
     def read(self) -> Any:
-        """The number."""
-        return getattr(self._module, self._name)
+        """It."""
+        found = getattr(self._module, self._name)
+        return list(found) if isinstance(found, tuple) else found
 
     def check(self, value: Any) -> None:
         """Looks whether a block can be made with it that is otherwise the same."""
-        if not is_number(value):
+        now = self.read()
+        if isinstance(now, int | float) and not isinstance(now, bool) and not is_number(value):
             raise RequestError(Fault(self.address, "must be a number", value))
+        if value is None or isinstance(value, dict) or isinstance(value, list) > isinstance(now, list):
+            raise RequestError(Fault(self.address, f"must be {_kind_of(now)}", value))
         self._changed(value)
 
     def write(self, value: Any) -> Undo:
@@ -96,11 +149,8 @@ class SettingPlace(Place):
             net.blocks[block].spec = spec
         net.forget_plans()
         self._session.executor.forget_programs()
-        self._session.control.settings.note(self.address, before)
-        return lambda: self._put_back(before)
-
-    def _put_back(self, before: Any) -> None:
-        self.write(before)
+        self._session.control.settings.note(self.address, before, value)
+        return self.back_to(before)
 
     def _found(self) -> tuple[Net, str]:
         """The net in which the block stands, and its name there."""
@@ -121,14 +171,37 @@ class SettingPlace(Place):
         wanted = spec.model_copy(update={"arguments": {**spec.arguments, self._name: value}})
         faults = check_block(wanted, f"net/{self._block}", trust=net.trust)
         if faults:
-            raise RequestError([Fault(self.address, fault.rule, value) for fault in faults])
+            raise RequestError([Fault(self.address, fault.rule, value, hint=fault.hint) for fault in faults])
         read = [pick(_output(net, source.block), source.output) for source in block.sources]
         try:
             now, then = (_described(one, read, net.trust) for one in (spec, wanted))
         except Exception as error:  # whatever a constructor raises on a number that it does not accept
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise RequestError(Fault(self.address, f"is not accepted by {spec.type}: {reason}", value)) from error
-        return wanted, _differences(module, now, then, self.address, value)
+        found = _differences(module, now, then, self._refusal("makes another block", value))
+        if self._name not in setting_names(cast(Callable[..., nn.Module], type(module))):
+            self._check_sent(then, block, read, value)
+        return wanted, found
+
+    def _check_sent(self, then: nn.Module, block: Block, read: list[Any], value: Any) -> None:
+        """Looks whether the block would send what those who read it were built for, in every process."""
+        named = [(source.block, output) for source, output in zip(block.sources, read, strict=True)]
+        try:
+            sent = infer_output(then, f"net/{self._block}", type(then).__name__, named)
+        except RequestError as error:
+            raise self._refusal("cannot work on what it reads then", value) from error
+        if sent != block.output:
+            raise self._refusal(f"would send {sent} instead of {block.output}", value)
+        placement = self._session.placement
+        assigned = None if placement is None else placement.plan.blocks.get(self._block)
+        if assigned is not None and (assigned.kind not in ("batch", "none") or assigned.shard != "none"):
+            raise self._refusal("is divided over processes by what it is now", value)
+
+    def _refusal(self, reason: str, value: Any) -> RequestError:
+        """That it cannot be set, why, and what can be."""
+        can = [name for name in settings_of(self._module) if name != self._name]
+        told = f"of this block {', '.join(can)} can be set" if can else "remove and add put another block in its place"
+        return RequestError(Fault(self.address, f"cannot be set while it runs, as it {reason}", value, hint=told))
 
 
 def _output(net: Structure, name: str) -> Output:
@@ -142,15 +215,23 @@ def _described(spec: BlockSpec, read: list[Any], trust: bool) -> nn.Module:
         return construct(spec, read, trust=trust)
 
 
+def _kind_of(value: Any) -> str:
+    if isinstance(value, list):
+        return "a number, or a list of them"
+    return "true or false" if isinstance(value, bool) else "a word" if isinstance(value, str) else "a number"
+
+
 def _differences(
-    module: nn.Module, now: nn.Module, then: nn.Module, address: str, value: Any
+    module: nn.Module, now: nn.Module, then: nn.Module, refusal: RequestError
 ) -> list[tuple[nn.Module, dict[str, Any]]]:
     """Which attributes of a module, and of modules in it, are others in a block made with another number."""
     trees = [list(one.named_modules()) for one in (module, now, then)]
     kinds = [[(name, type(one)) for name, one in tree] for tree in trees]
-    shapes = [[(name, tuple(t.shape)) for name, t in one.named_parameters()] for one in (now, then)]
+    shapes = [
+        [(name, tuple(t.shape)) for name, t in (*one.named_parameters(), *one.named_buffers())] for one in (now, then)
+    ]
     if kinds[1] != kinds[2] or kinds[0] != kinds[1] or shapes[0] != shapes[1]:
-        raise RequestError(Fault(address, "cannot be set while it runs, as it makes another block", value))
+        raise refusal
     found = []
     for (_, own), (_, one), (_, other) in zip(*trees, strict=True):
         changed = {
@@ -202,11 +283,8 @@ class DataPlace(Place):
         assert self._session.data is not None
         before = self.read()
         self._session.data.change(self._name, value)
-        self._session.control.settings.note(self.address, before)
-        return lambda: self._put_back(before)
-
-    def _put_back(self, before: Any) -> None:
-        self.write(before)
+        self._session.control.settings.note(self.address, before, value)
+        return self.back_to(before)
 
 
 class Settings:
@@ -219,15 +297,29 @@ class Settings:
     def __init__(self, place: Callable[[str], Place]) -> None:
         self._place = place
         self._first: dict[str, Any] = {}
+        self._newest: dict[str, Any] = {}
 
-    def note(self, address: str, before: Any) -> None:
+    def note(self, address: str, before: Any, value: Any) -> None:
         """Notes that a setting is changed.
 
         Args:
             address: of it.
             before: what it was.
+            value: what it is now.
         """
         self._first.setdefault(address, before)
+        self._newest[address] = value
+
+    def renew(self, rules: Mapping[str, Any]) -> None:
+        """Sets what was changed of learning rules also of those that are made anew.
+
+        Args:
+            rules: by name.
+        """
+        for address, value in self._newest.items():
+            head, name, setting = (*address.split("/", 2), "", "")[:3]
+            if head == "learning" and name in rules:
+                rules[name].set_setting(setting, value)
 
     def state(self) -> dict[str, Any]:
         """Those that are not what they were first, by address."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
@@ -95,5 +96,5 @@ def _read(value: Mapping[str, Any], run: Path | None, name: str) -> Tensor:
         raise RequestError(Fault(name, "must be a file of the run's own values", str(found)))
     try:
         return load_file(run / found)[_NAME]
-    except Exception as error:  # safetensors has errors of its own
+    except (OSError, KeyError, SafetensorError) as error:
         raise RequestError(Fault(name, f"cannot be read: {error}", str(found))) from error

@@ -15,6 +15,7 @@ from torch import Tensor
 from rillnet.runtime.grouping.changing import GroupChange, change_of
 from rillnet.runtime.grouping.operations import Operation
 from rillnet.runtime.grouping.reading import Join, Reading, Readings, Where
+from rillnet.runtime.grouping.reuse import Memory
 from rillnet.runtime.grouping.stacks import Share
 from rillnet.runtime.grouping.state import Column, GroupedState, Layout
 from rillnet.runtime.plan import Plan, Seeds, Slot, Turn, flatten
@@ -82,6 +83,7 @@ class GroupTurn:
         self.copies = False
         self.result, self.operation = draft.result, draft.operation
         self.frees: Sequence[int] = ()
+        self._memory = Memory()
 
     @property
     def reads(self) -> list[int]:
@@ -143,7 +145,7 @@ class GroupTurn:
             values[draft.roomy] = None
             return None
         rows, shape = draft.room + len(draft.turns), self.operation.output
-        values[draft.roomy] = whole = like.new_empty((rows, like.shape[1], *shape))
+        values[draft.roomy] = whole = self._memory.take(like, (rows, like.shape[1], *shape))
         return whole[draft.room :]
 
 

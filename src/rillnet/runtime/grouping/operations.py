@@ -38,7 +38,7 @@ POINTWISE: frozenset[type[nn.Module]] = frozenset(
         *(activations.Square, activations.NegativeSquare, activations.SquareRoot, activations.Exponential),
         *(activations.NegativeExponential, activations.Logarithm, activations.NegativeLogarithm, activations.Gaussian),
         *(activations.Sign, activations.Step, activations.ErrorFunction, activations.SoftRound),
-        *(activations.Spiky, activations.SwitchSign),
+        *(activations.Spiky, activations.SwitchSign, activations.ScaledTanh),
     ]
 )
 """Blocks that treat every number alike, so that stacking changes nothing."""

@@ -1,4 +1,4 @@
-"""Which whole numbers a tensor may be clamped to: those that the blocks which read it have a place for."""
+"""Which whole numbers a tensor may hold: those that the blocks which read it have a place for."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from rillnet.errors import Fault, RequestError
 from rillnet.model.flat import FlatBlock, FlatNet, FlatSource, outputs_of, part
 from rillnet.model.layers.loss import IGNORED, CrossEntropy
 from rillnet.model.layers.metrics import ConfusionByDelay
+from rillnet.model.layers.one_hot import OneHot
 
 
 def check_numbers(flat: FlatNet, source: FlatSource, value: Tensor, address: str) -> None:
@@ -33,6 +34,22 @@ def check_numbers(flat: FlatNet, source: FlatSource, value: Tensor, address: str
             if bool(wrong.any()):
                 rule = f"must be one of 0 to {count - 1}, as net/{block.name} reads it"
                 raise RequestError(Fault(address, rule, int(value[wrong][0])))
+
+
+def numbers_for(flat: FlatNet, source: FlatSource) -> int | None:
+    """How many whole numbers, from 0 on, mean something to every block that reads them; None if no block tells.
+
+    Args:
+        flat: the net.
+        source: of whole numbers.
+    """
+    found = []
+    for block in flat.blocks.values():
+        for port, read in enumerate(block.sources):
+            if (read.block, read.place) == (source.block, source.place):
+                module = flat.module(block.name)
+                found.append(module.classes if isinstance(module, OneHot) else _count(flat, block, port))
+    return min((count for count in found if count is not None), default=None)
 
 
 def _count(flat: FlatNet, block: FlatBlock, port: int) -> int | None:

@@ -2,7 +2,7 @@
 
 `hidden1` is a block (or an input), `res1/conv1` one in a nested net, `lstm[0]` the first of what a block sends,
 `hidden1[3]` a unit or channel, `hidden1[:, 4:10]` a region, `image->hidden1` an edge. `*` stands for any part of a
-name, `**` for any path.
+name, `**` for any path; `tag:v1` means every block that has this tag.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from rillnet.errors import AddressError, Fault, RequestError, known_words, sugge
 from rillnet.model.flat import FlatNet, FlatSource, outputs_of, part
 from rillnet.model.layers.synapse import Synapse
 from rillnet.model.shapes import Output, Signature
-from rillnet.runtime.control.globs import compiled, is_glob
+from rillnet.runtime.control.globs import TAG, compiled, is_glob
 from rillnet.runtime.interventions.regions import (
     Indices,
     check_indices,
@@ -104,7 +104,9 @@ def find_units(flat: FlatNet, text: str, mask: Any = None) -> list[Units]:
         raise RequestError(Fault(f"net/{text}", "is no block with a region", hint=hint))
     name, groups = told["name"].strip().removeprefix("net/"), _GROUP.findall(told["groups"])
     names = [name]
-    if is_glob(name):
+    if name.startswith(TAG):
+        names = flat.tagged(name.removeprefix(TAG))
+    elif is_glob(name):
         matches = compiled(name).fullmatch
         names = [known for known in (*flat.inputs, *flat.blocks) if matches(known)]
         if not names:

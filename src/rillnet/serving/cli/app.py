@@ -243,6 +243,7 @@ def serve(
 def replay(
     run: OneRun,
     until: Annotated[int | None, typer.Option(min=1, help="The step to stop at; the newest saved one.")] = None,
+    frame: Annotated[int | None, typer.Option(min=1, help="One frame that could not be learned from.")] = None,
     root: Root = _RUNS,
     trust: Trust = False,
     quiet: Quiet = False,

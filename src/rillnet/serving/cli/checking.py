@@ -61,13 +61,13 @@ def check(
         hint = "say --processes 2, or give the document a placement"
         raise RequestError(Fault("--processes", "must be at least 2 to be compared with one", 1, hint=hint))
     lengths = [f"run.{name}=null" for name in ("epochs", "frames")]
-    rest = ["run.evaluate.every=never", "run.checkpoint.every=never", "run.execution=eager"]
-    changes += [*lengths, f"run.steps={steps}", *rest]
+    unevaluated = ["run.evaluate.every=never", "run.checkpoint={every: never}", "run.early_stopping=null"]
+    changes += [*lengths, f"run.steps={steps}", *unevaluated, "run.execution=eager"]
     with tempfile.TemporaryDirectory(prefix="rillnet-check-") as folder:
         saved = []
         for number in (1, count):
             terminal.say(f"{steps} steps on {number} process{'es' if number > 1 else ''}")
-            alone = ["placement=null"] if number == 1 else []
+            alone = ["placement={}"] if number == 1 else []
             root = Path(folder, str(number))
             _run(experiment, [*changes, *alone], number, root, trust)
             saved.append(_parameters(root, loaded.spec.experiment))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,19 @@ import torch
 from torch import Tensor
 
 from rillnet.errors import Fault, RequestError, suggest
+from rillnet.model.flat import FlatSource, outputs_of
 from rillnet.model.frontends import yaml
 from rillnet.model.rollout import POLICIES, Rollout
+from rillnet.runtime.interventions.bounds import numbers_for
+from rillnet.runtime.plan import needed_by
 from rillnet.runtime.program import Program
 from rillnet.runtime.session import Session
 from rillnet.serving.cli.finding import find_checkpoint, load_run, open_session
 from rillnet.serving.cli.terminal import Terminal
 from rillnet.spec import RolloutSpec
+
+_DRAWN = 4
+"""Examples of a batch that is drawn."""
 
 
 def convert(
@@ -80,13 +87,13 @@ def _compare(session: Session, other: Rollout, frames: int) -> dict[str, dict[st
     own = Program(session.net, session.rollout, outputs=names)
     converted = Program(session.net, other, outputs=names)
     later = {name: _delay(other, name) - _delay(session.rollout, name) for name in names}
-    inputs = _inputs(session, frames + max(later.values()))
+    inputs = _inputs(session, names, frames + max(later.values()))
     before, _ = own.unroll(inputs)
     after, _ = converted.unroll(inputs)
     found = {}
     for name in names:
         pairs = [(after[frame + later[name]][name], before[frame][name]) for frame in range(frames)]
-        difference = max(float((a - b).abs().max()) for a, b in pairs)
+        difference = max(float((a.double() - b.double()).abs().max()) for a, b in pairs)
         found[name] = {"delay": later[name], "difference": difference}
     return found
 
@@ -105,14 +112,37 @@ def _delay(rollout: Rollout, name: str) -> int:
     return max(delays, default=0)
 
 
-def _inputs(session: Session, count: int) -> list[dict[str, Tensor]]:
-    """Frames of examples of the data, a different batch in each; random ones where there are no data."""
+def _inputs(session: Session, names: Sequence[str], count: int) -> list[dict[str, Tensor]]:
+    """Frames of examples of the data, a different batch in each; drawn ones where there are no data."""
     if session.data is None or not session.data.phases:
-        draw = torch.Generator().manual_seed(session.spec.run.seed)
-        shapes = {name: getattr(kind, "shape", ()) for name, kind in session.net.inputs.items()}
-        return [{name: torch.randn(4, *shape, generator=draw) for name, shape in shapes.items()} for _ in range(count)]
+        return _drawn(session, names, count)
     feed = session.data.feed("train", batch_size=8)
     try:
         return [session.executor.place(feed.next().fields) for _ in range(count)]
     finally:
         feed.close()
+
+
+def _drawn(session: Session, names: Sequence[str], count: int) -> list[dict[str, Tensor]]:
+    """Frames of drawn examples: normal numbers, truth values, or whole numbers that the net has a place for."""
+    flat, draw = session.rollout.flat, torch.Generator().manual_seed(session.spec.run.seed)
+    kinds = {}
+    for name in sorted(needed_by(names, session.rollout, {*flat.inputs, *flat.blocks}) & flat.inputs.keys()):
+        (_, kind), *_ = outputs_of(flat.inputs[name])
+        numbers = 2 if kind.dtype == torch.bool else numbers_for(flat, FlatSource(name))
+        if numbers is None and not kind.dtype.is_floating_point:
+            rule = "takes whole numbers, the net does not tell which, and the run has no data to compare with"
+            raise RequestError(Fault(f"net/{name}", rule, hint="convert a run of a document with `data`"))
+        kinds[name] = kind, numbers
+    frames = []
+    for _ in range(count):
+        frame = {}
+        for name, (kind, numbers) in kinds.items():
+            shape = kind.of_batch(_DRAWN)
+            if kind.dtype.is_floating_point:
+                value = torch.randn(shape, generator=draw)
+            else:
+                value = torch.randint(numbers or 1, shape, generator=draw)
+            frame[name] = value.to(kind.dtype)
+        frames.append(session.executor.place(frame))
+    return frames

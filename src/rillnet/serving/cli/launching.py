@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rillnet.errors import Fault, RequestError
+from rillnet.runtime.placement.elastic import fewer, fitted
 from rillnet.runtime.placement.joining import (
     LostContactError,
     end_with_supervisor,
@@ -23,7 +25,7 @@ from rillnet.runtime.placement.supervision import Supervisor
 from rillnet.serving.cli.terminal import Terminal
 from rillnet.training.experiment import Experiment
 
-__all__ = ["as_one_of_many", "is_launched", "place", "supervise"]
+__all__ = ["as_one_of_many", "is_launched", "place", "start_all", "supervise"]
 
 
 def place(experiment: Experiment, processes: int | None) -> int:
@@ -41,6 +43,9 @@ def place(experiment: Experiment, processes: int | None) -> int:
     asked = processes if launched is None else launched
     if asked is None:
         return processes_of(placement)
+    if launched is not None:
+        left = fitted(spec_of(placement), launched)
+        placement = left.model_dump(exclude_none=True) if left.processes == launched else placement
     mesh = spec_of({**placement, "processes": None}).mesh_size
     if mesh is not None and mesh != asked:
         rule = f"the mesh of the document holds {mesh} processes"
@@ -70,22 +75,24 @@ def supervise(
         again = ["--fresh"] if fresh and not attempt else []
         return [sys.executable, "-m", "rillnet", *words, *again]
 
-    fewer: Callable[[int], bool] | None = None
-    if spec.elastic is not None:
-        fewest = spec.elastic.min
-
-        def can_go_on(count: int) -> bool:
-            if count < fewest:
-                return False
-            try:
-                place(experiment, count)
-            except RequestError:
-                return False
-            return True
-
-        fewer = can_go_on
-    supervisor = Supervisor(command, processes, terminal.warn, spec.max_restarts, fewer)
+    supervisor = Supervisor(command, processes, terminal.warn, spec.max_restarts, functools.partial(fewer, spec))
     return supervisor.supervise()
+
+
+def start_all(terminal: Terminal, processes: int, words: Sequence[str]) -> int:
+    """Starts processes that join each other, and waits for them; none is started again.
+
+    Args:
+        terminal: where to write.
+        processes: how many.
+        words: the command line of each.
+
+    Returns:
+        The exit code.
+    """
+    return Supervisor(
+        lambda attempt: [sys.executable, "-m", "rillnet", *words], processes, terminal.warn, max_restarts=0
+    ).supervise()
 
 
 @contextlib.contextmanager

@@ -141,6 +141,8 @@ def _run(terminal: Terminal, session: Session) -> dict[str, Any]:
             return session.run(progress=False)
     except KeyboardInterrupt:  # while it was prepared, or for the second time
         record = session.open_record
+        if record is not None:
+            record.wait()
         saved = checkpoints.saved(record.directory.checkpoints) if record is not None else []
         if saved:
             step = int(saved[-1].name.rpartition("-")[2])

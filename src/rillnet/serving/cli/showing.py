@@ -20,7 +20,7 @@ from rillnet.serving.cli.standing import describe_fully, print_run
 from rillnet.serving.cli.tableau import show_tableaus
 from rillnet.serving.cli.terminal import Terminal
 from rillnet.serving.cli.where import show_where
-from rillnet.spec import NetSpec
+from rillnet.spec import NetSpec, RolloutSpec
 from rillnet.training.experiment import Experiment, find, folder_of
 
 _MOST_EDGES = 50
@@ -88,6 +88,8 @@ def show(
     if rollout:
         own = None if _is_net(found) else lambda: _own_rollout(found, net, trust, beside)
         return show_tableaus(terminal, net, rollout, frames, svg, own)
+    if not (_is_net(found) or edits):
+        _check_rollout(found, net)
     return _show_net(terminal, net, depth, svg)
 
 
@@ -120,6 +122,17 @@ def _net_of(document: Document, trust: bool) -> Net:
 def _own_rollout(document: Document, net: Net, trust: bool, beside: Path | None) -> Rollout:
     """The rollout of an experiment, with the delays that its learning rules ask for."""
     return Experiment.from_spec(document.experiment(), trust=trust, document=document, beside=beside).build_rollout(net)
+
+
+def _check_rollout(document: Document, net: Net) -> None:
+    """Looks whether the delays that a document gives are of edges that there are, and every cycle holds one."""
+    spec = document.experiment().rollout
+    if spec == RolloutSpec():
+        return
+    try:
+        Rollout.from_spec(net, spec).order()
+    except RequestError as error:
+        raise RequestError(document.located(error.faults)) from error
 
 
 def _is_net(document: Document) -> bool:

@@ -9,11 +9,19 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from rillnet.errors import AddressError, Fault, MissingExtraError, RequestError, RillnetError, shorten
+from rillnet.errors import (
+    AddressError,
+    CommandFailedError,
+    Fault,
+    MissingExtraError,
+    RequestError,
+    RillnetError,
+    shorten,
+)
 from rillnet.runtime.jsonlines import plain
 from rillnet.serving.rest.records import FaultRecord, Refusal
 
-NOT_FOUND, CONFLICT, WRONG, TOO_MANY, TOO_LARGE = 404, 409, 422, 429, 413
+NOT_FOUND, CONFLICT, WRONG, TOO_MANY, TOO_LARGE, FAILED = 404, 409, 422, 429, 413, 500
 _MOST_NUMBERS = 1_000_000
 _DEEPEST = 32  # lists and mappings in each other that a fault shows of a value
 
@@ -35,7 +43,7 @@ class Refused(RequestError):
 
 
 def status_of(error: RillnetError) -> int:
-    """The status that answers an error: 4xx, as all of them follow from what was asked for.
+    """The status that answers an error: 4xx, as nearly all of them follow from what was asked for.
 
     Example:
         >>> status_of(RequestError("no")), status_of(AddressError("no")), status_of(RillnetError("no"))
@@ -43,6 +51,8 @@ def status_of(error: RillnetError) -> int:
     """
     if isinstance(error, Refused):
         return error.status
+    if isinstance(error, CommandFailedError):  # nobody's request, but ours
+        return FAILED
     if isinstance(error, AddressError):
         return NOT_FOUND
     if isinstance(error, MissingExtraError) or not isinstance(error, RequestError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import math
 import time
 from collections.abc import Callable
@@ -13,6 +15,8 @@ from rillnet.serving.rest.faults import TOO_LARGE, TOO_MANY, Refused
 LARGEST_BODY = 4 * 2**20  # bytes
 MOST_AT_ONCE = 64  # requests
 MOST_SOCKETS = 32
+_MOST_LET_GO = 2**26  # bytes of a body that is too large, which are taken and dropped
+_LET_GO_S = 5.0
 RATE = 200.0  # requests per second, on average
 BURST = 1000
 
@@ -87,12 +91,15 @@ class Limits:
             await self.app(scope, receive, send)
             return
         refused = self._refused(scope, kind)
-        if refused is not None:
+        if refused is not None and (refused.status != TOO_LARGE or kind != "http"):
             await refuse(scope, send, refused)
             return
         self._open[kind] += 1
         try:
-            if kind == "websocket":
+            if refused is not None:
+                await _let_go(receive)
+                await refuse(scope, send, refused)
+            elif kind == "websocket":
                 await self.app(scope, receive, send)
             else:
                 await self._with_body(scope, receive, send)
@@ -140,4 +147,20 @@ class Limits:
             await self.app(scope, counted, noted)
         except _TooLargeError:
             if not begun:
+                await _let_go(receive)
                 await refuse(scope, send, self._too_large())
+
+
+async def _let_go(receive: Receive) -> None:
+    """Takes, for a while, what is still sent of a body that is too large: else its sender would not hear why."""
+
+    async def take() -> None:
+        taken = 0
+        while taken < _MOST_LET_GO:
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if message["type"] == "http.disconnect" or not message.get("more_body"):
+                return
+
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(take(), _LET_GO_S)

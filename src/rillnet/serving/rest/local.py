@@ -24,6 +24,10 @@ T = TypeVar("T")
 PATIENCE_S = 20.0
 """So long a request waits for the session to come between two frames."""
 
+LONGEST_ORIGIN = 20
+"""Letters of the word by which a client says who asks."""
+
+_ORIGIN = re.compile(rf"[a-z]{{1,{LONGEST_ORIGIN}}}")
 _WILDCARDS = re.compile(r"\*+|\?+")
 _MOST_WILDCARDS = 6
 _POLL_S = 0.02
@@ -200,6 +204,16 @@ class LocalSession:
 def entry_of(entry: Entry) -> dict[str, Any] | None:
     """A command's place in the history; None for one that has none."""
     return shown(entry.as_dict()) if entry.number else None
+
+
+def is_origin(value: Any) -> bool:
+    """Whether a client may call itself so in the journal.
+
+    Example:
+        >>> is_origin("shell"), is_origin("My program")
+        (True, False)
+    """
+    return isinstance(value, str) and _ORIGIN.fullmatch(value) is not None
 
 
 def asked_command(text: str | None, name: str | None, arguments: dict[str, Any]) -> Command:

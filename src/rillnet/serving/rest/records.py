@@ -370,6 +370,7 @@ class Asked(Body):
     name: Annotated[Text, Field(max_length=100, examples=["rate"])] | None = None
     arguments: dict[Text, Any] = Field(default_factory=dict, examples=[{"rule": "main", "value": 0.01}])
     wait: float = Field(3600, ge=0, le=86_400, description="seconds to wait for what comes of it")
+    origin: str = Field("rest", pattern="^[a-z]{1,20}$", description="who asks, for the journal", examples=["lab"])
 
 
 class Outcome(Told):

@@ -16,8 +16,6 @@ from rillnet.serving.rest.once import read_once
 from rillnet.serving.rest.routes import Content, Route
 from rillnet.serving.rest.runs import Runs
 
-ORIGIN = "rest"
-
 Frames = Annotated[int, Field(ge=1, le=64)]
 Limit = Annotated[int, Field(ge=1, le=100_000)]
 Pattern = Annotated[records.Text, Field(max_length=1000, examples=["net/*/weight"])]
@@ -123,7 +121,7 @@ class Sessions:
         local = self.find(name, number)
         command = asked_command(asked.text, asked.name, asked.arguments)
         await asyncio.to_thread(local.await_ready)
-        future = await asyncio.to_thread(local.submit, command, ORIGIN)
+        future = await asyncio.to_thread(local.submit, command, asked.origin)
         try:
             entry = await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), asked.wait)
         except TimeoutError:

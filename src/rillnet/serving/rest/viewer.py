@@ -15,7 +15,7 @@ from rillnet.runtime.observers.reading import Reading
 from rillnet.serving.rest.asgi import Message, Receive, Send
 from rillnet.serving.rest.faults import encoded, refusal_of, shown
 from rillnet.serving.rest.limits import Bucket
-from rillnet.serving.rest.local import LocalSession, entry_of
+from rillnet.serving.rest.local import LONGEST_ORIGIN, LocalSession, entry_of, is_origin
 from rillnet.serving.rest.outbox import Outbox
 
 ORIGIN = "browser"
@@ -132,7 +132,7 @@ class Viewer:
                     self._refuse(asked["id"], error)
 
     async def _command(self, asked: dict[str, Any]) -> None:
-        future = await asyncio.to_thread(self.local.submit, asked["text"], ORIGIN)
+        future = await asyncio.to_thread(self.local.submit, asked["text"], asked["origin"])
         task = asyncio.ensure_future(self._result(asked["id"], asyncio.wrap_future(future)))
         self._results.add(task)
         task.add_done_callback(self._results.discard)
@@ -213,11 +213,13 @@ def _checked(content: dict[str, Any]) -> dict[str, Any]:
     if kind not in ("watch", "unwatch", "command", "ping"):
         raise RequestError(Fault("type", f"must be {_WORDS}", shown(kind)))
     needed = {"watch": {"address": ""}, "command": {"text": ""}}.get(kind, {})
-    given = {"reduction": "thumbnail", "rate": 30, "stream": 0, "settings": {}} if kind == "watch" else {}
+    watched: dict[str, Any] = {"reduction": "thumbnail", "rate": 30, "stream": 0, "settings": {}}
+    given = watched if kind == "watch" else {"origin": ORIGIN} if kind == "command" else {}
     checks: dict[str, tuple[str, Callable[[Any], bool]]] = {
         "id": ("a whole number that 32 bits hold", _is_id),
         "address": ("text, or a list of texts", _is_address),
         "text": ("text", lambda value: isinstance(value, str)),
+        "origin": (f"a word of at most {LONGEST_ORIGIN} small letters", is_origin),
         "reduction": ("text", lambda value: isinstance(value, str)),
         "rate": ("a number, at least 0", lambda value: _is_number(value) and 0 <= value <= 1000),
         "stream": ("a whole number, at least 0, or null for all", _is_stream),

@@ -57,6 +57,13 @@ class Names:
         """Every block and every input."""
         return self._once("blocks", self._blocks)
 
+    def tags(self) -> list[str]:
+        """Every tag, as patterns have it."""
+        return self._once("tags", lambda: sorted({f"tag:{tag}" for one in self._tagged() for tag in one["tags"]}))
+
+    def _tagged(self) -> list[Mapping[str, Any]]:
+        return [block for block in self._description()["blocks"] if block.get("tags")]
+
     def edges(self) -> list[str]:
         """Every edge, as commands name it."""
         net = self._description()
@@ -177,6 +184,7 @@ class Completion:
             yield from self._addresses(word)
         if kind in ("block", "pattern"):
             yield from _starting(self.names.blocks(), word, "block")
+            yield from _starting(self.names.tags(), word, "tag")
         if kind == "edge" or (kind == "pattern" and "->" in word):
             yield from _starting(self.names.edges(), word, "edge")
         if kind == "rule":

@@ -18,7 +18,7 @@ from rillnet.runtime.control.grammar import parse
 from rillnet.runtime.session import Session
 from rillnet.serving.cli.running import header
 from rillnet.serving.rest import local as reached
-from rillnet.serving.shell.protocol import Observed, Wanted
+from rillnet.serving.shell.protocol import ORIGIN, Observed, Wanted
 from rillnet.serving.shell.streaming import reductions
 from rillnet.training.experiment import Experiment
 from rillnet.training.extensions import Log
@@ -26,7 +26,6 @@ from rillnet.training.trainer import Trainer
 from rillnet.training.watching import Watch
 from rillnet.training.wording import count_text, metrics_text
 
-_ORIGIN = "shell"
 _GOES_ON = "the same command goes on"
 _ENDLESS = 10**12
 """Frames of a run whose document does not say how long it is."""
@@ -140,7 +139,7 @@ class LocalSession:
         session = self._session
         try:
             if self._is_running:
-                session.control.submit("stop", _ORIGIN)
+                session.control.submit("stop", ORIGIN)
                 assert self._thread is not None
                 self._thread.join()
             elif self._error is None and self._is_changed():
@@ -164,7 +163,7 @@ class LocalSession:
         command = parse(text)
         if command.name == "play" and not self._is_running:
             self._go_on()
-        result = self._served.submit(command, _ORIGIN).result().result
+        result = self._served.submit(command, ORIGIN).result().result
         if command.name == "stop" and self._thread is not None:
             self._thread.join()  # what is typed next finds the run ended and saved
         return _plain(result)

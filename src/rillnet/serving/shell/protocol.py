@@ -6,6 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+ORIGIN = "shell"
+"""Who asks, in the journal."""
+
 
 @dataclass(frozen=True, slots=True)
 class Observed:

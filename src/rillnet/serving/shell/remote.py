@@ -14,7 +14,7 @@ from rillnet.errors import Fault, MissingExtraError, RequestError, RunError
 from rillnet.runtime.observers.wire import decode
 from rillnet.runtime.status import is_alive
 from rillnet.serving.rest.live import Live
-from rillnet.serving.shell.protocol import Observed, Wanted
+from rillnet.serving.shell.protocol import ORIGIN, Observed, Wanted
 from rillnet.serving.shell.streaming import reductions
 
 _PATIENCE_S = 10.0
@@ -45,7 +45,7 @@ class RemoteSession:
 
     def command(self, text: str) -> Any:
         """Has a command carried out between two frames, however long that takes."""
-        with closing(self._messages([{"type": "command", "id": 1, "text": text}])) as messages:
+        with closing(self._messages([{"type": "command", "id": 1, "text": text, "origin": ORIGIN}])) as messages:
             for message in messages:
                 if isinstance(message, dict) and message.get("type") in ("result", "refused"):
                     if faults := _faults(message):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from typing import Any
 
 from rillnet.errors import Fault, RequestError
@@ -10,62 +11,71 @@ from rillnet.runtime.control.command import Applied, CommandType, Parameter, reg
 from rillnet.runtime.control.controlled import Controlled
 
 
+class _Pacing(CommandType):
+    """Base of commands that change when frames are computed, and nothing of what they compute."""
+
+    journaled = False
+
+    @abstractmethod
+    def pace(self, control: Any, *parameters: Any, **arguments: Any) -> Any:
+        """Tells the session's `Controller`; returns what is answered, None for the frames done."""
+
+    def apply(self, session: Controlled, **arguments: Any) -> Applied:
+        """Changes the pace."""
+        told = self.pace(session.control, **arguments)
+        return Applied(session.clock.frame if told is None else told)
+
+
 @register
-class Play(CommandType):
+class Play(_Pacing):
     """Lets frames run, as fast as `speed` says."""
 
     name = "play"
     summary = "let frames run"
-    journaled = False
 
-    def apply(self, session: Controlled, **arguments: Any) -> Applied:
-        """Lets frames run."""
-        session.control.play()
-        return Applied(session.control.state)
+    def pace(self, control: Any, **arguments: Any) -> Any:
+        """Lets them run."""
+        control.play()
+        return control.state
 
 
 @register
-class Pause(CommandType):
+class Pause(_Pacing):
     """Holds the run before the next frame; commands are still applied."""
 
     name = "pause"
     summary = "hold the run between two frames"
-    journaled = False
 
-    def apply(self, session: Controlled, **arguments: Any) -> Applied:
-        """Holds the run."""
-        session.control.pause()
-        return Applied(session.clock.frame)
+    def pace(self, control: Any, **arguments: Any) -> Any:
+        """Holds it."""
+        control.pause()
 
 
 @register
-class Step(CommandType):
+class Step(_Pacing):
     """Runs some frames and then holds the run; answers with the frames done."""
 
     name = "step"
     summary = "run some frames, then pause"
     parameters = (Parameter("frames", "count", required=False, default=1, doc="how many"),)
-    journaled = False
 
     def check(self, session: Controlled, *, frames: int, **arguments: Any) -> None:
         """Looks whether there is at least one to run."""
         if frames < 1:
             raise RequestError(Fault("step.frames", "must be a whole number, at least 1", frames))
 
-    def apply(self, session: Controlled, *, frames: int, **arguments: Any) -> Applied:
+    def pace(self, control: Any, *, frames: int, **arguments: Any) -> Any:
         """Runs them."""
-        session.control.step(frames)
-        return Applied(session.clock.frame)
+        control.step(frames)
 
 
 @register
-class Speed(CommandType):
+class Speed(_Pacing):
     """Limits how many frames run in a second."""
 
     name = "speed"
     summary = "limit the frames per second"
     parameters = (Parameter("frames_per_second", "value", doc="a number, or max for no limit"),)
-    journaled = False
 
     def check(self, session: Controlled, *, frames_per_second: Any, **arguments: Any) -> None:
         """Looks whether it is a speed."""
@@ -73,18 +83,19 @@ class Speed(CommandType):
         if frames_per_second != "max" and not (is_number and 0 < frames_per_second < math.inf):
             raise RequestError(Fault("speed.frames_per_second", "must be a number above 0, or max", frames_per_second))
 
-    def apply(self, session: Controlled, *, frames_per_second: Any, **arguments: Any) -> Applied:
+    def pace(self, control: Any, *, frames_per_second: Any, **arguments: Any) -> Any:
         """Limits it."""
-        session.control.set_speed(None if frames_per_second == "max" else float(frames_per_second))
-        return Applied(frames_per_second)
+        control.set_speed(None if frames_per_second == "max" else float(frames_per_second))
+        return frames_per_second
 
 
 @register
-class Stop(CommandType):
+class Stop(_Pacing):
     """Ends the run before the next frame and saves it, as Ctrl-C does; the same command goes on with it."""
 
     name = "stop"
     summary = "save and end the run"
+    journaled = True
     lasting = False
 
     def check(self, session: Controlled, **arguments: Any) -> None:
@@ -92,7 +103,6 @@ class Stop(CommandType):
         if session.control.state == "idle":
             raise RequestError(Fault("stop", "nothing is running"))
 
-    def apply(self, session: Controlled, **arguments: Any) -> Applied:
+    def pace(self, control: Any, **arguments: Any) -> Any:
         """Ends it."""
-        session.control.stop()
-        return Applied(session.clock.frame)
+        control.stop()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from rillnet.errors import Fault, RequestError
 from rillnet.runtime.control import addresses, redrawing
 from rillnet.runtime.control.command import Applied, CommandType, Parameter, register
 from rillnet.runtime.control.controlled import Controlled
-from rillnet.runtime.control.globs import within
+from rillnet.runtime.control.globs import TAG, within
 
-_PATTERN = Parameter("pattern", "pattern", doc="of parameters: net/conv*/weight, or a block for all that it has")
+_PATTERN = Parameter(
+    "pattern", "pattern", doc="of parameters: net/conv*/weight, a block for all that it has, or tag:conv"
+)
 
 
 @register
@@ -47,12 +50,20 @@ def parameters_of(session: Controlled, pattern: str, command: str) -> list[str]:
         RequestError: it means none.
     """
     known = list(session.net.parameters_by_address())
-    found = within(pattern, known)
+    found = _meant(session, pattern, known)
     if not found:
         blocks = list(dict.fromkeys(name.removeprefix("net/").rpartition("/")[0] for name in known))
         hint = f"blocks with parameters: {', '.join(blocks[:10]) or 'none'}{' ...' if len(blocks) > 10 else ''}"
         raise RequestError(Fault(f"{command}.pattern", "matches no parameter", pattern, hint=hint))
     return found
+
+
+def _meant(session: Controlled, pattern: str, addresses: Iterable[str]) -> list[str]:
+    """The addresses of parameters that a pattern, or a tag, means."""
+    if not pattern.startswith(TAG):
+        return within(pattern, addresses)
+    inside = tuple(f"net/{name}/" for name in session.rollout.flat.tagged(pattern.removeprefix(TAG)))
+    return [address for address in addresses if address.startswith(inside)]
 
 
 @register
@@ -109,7 +120,7 @@ class Release(CommandType):
 
     def _found(self, session: Controlled, pattern: str) -> list[str]:
         held = list(session.executor.held)
-        found = within(pattern, held)
+        found = _meant(session, pattern, held)
         if not found:
             hint = f"held: {', '.join(held[:10]) or 'none'}"
             raise RequestError(Fault("release.pattern", "matches no parameter that is held", pattern, hint=hint))

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from rillnet.runtime import checkpoint as checkpoints
+from rillnet.runtime import unwritten
 from rillnet.runtime.rundirectory import RunDirectory
 from rillnet.serving.cli import main
 
@@ -963,7 +964,7 @@ def test_a_full_disk_without_a_mount(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     write(DOCUMENT)
-    monkeypatch.setattr(checkpoints, "write_group", full)
+    monkeypatch.setattr(unwritten, "write_group", full)
 
     code, text = told("run", "tiny.yaml", "--quiet", "--fresh")
     assert code == 4

@@ -238,6 +238,8 @@ class Proposer:
             seconds.append(0.0 if share is None else sum(self.timing(plan, name, 0, self.batch, share)))
         sending = sending_seconds(plan, self.names, self.batch, self.machine, learns=True)
         stages = cut_into(seconds, self.processes, sending)
+        if len(set(stages)) < 2:  # where sending costs more than is saved all blocks stay together: that is one process
+            return
         located: dict[str, BlockPlacement] = {}
         for name, stage in zip(self.names, stages, strict=True):
             located[name] = BlockPlacement(location=stage)

@@ -71,7 +71,7 @@ def test_a_picture_is_kept_though_its_file_is_gone(tmp_path: Path) -> None:
 
 
 def test_an_earlier_checkpoint_is_compared_with_where_it_is_asked_for(tmp_path: Path) -> None:
-    path = run_with(tmp_path, 2, "checkpoint", 2, "widen hidden 9", 2)
+    path = run_with(tmp_path, 2, "checkpoint", 2, "widen hidden 11", 2)
     found = again(path, until=5)
     assert (found.step, found.commands, found.differing) == (4, 0, [])
 

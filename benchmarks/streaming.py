@@ -1,4 +1,4 @@
-"""How fast nets of pools stream, as ratios against peers: a plain loop, compiled, stacked by hand, one kernel, JAX.
+"""How fast nets of pools stream, as ratios against peers: plain, compiled, stacked by hand, a kernel by hand, JAX.
 
     python benchmarks/streaming.py                                everything
     python benchmarks/streaming.py --cases dense --rounds 20      one net
@@ -26,7 +26,7 @@ from measuring import CLOCKS, Variant, as_json, interleave, ready, set_clock, sp
 from streaming_jax import NAME as JAX
 from streaming_jax import Jax, reason_to_leave_out
 from streaming_nets import CASES, StreamingCase, dense_case
-from streaming_peers import CompiledLoop, Peer, peers_of
+from streaming_peers import ALONE, CompiledLoop, Peer, peers_of
 from training import limit, machine, verdict
 
 import rillnet as rn
@@ -212,6 +212,9 @@ def verdicts(case: StreamingCase, variants: list[Variant]) -> list[str]:
         if theirs.name not in (OURS, SESSION):
             target = case.target if theirs.name == PLAIN else 1.0
             ratio = speed(ours, theirs)
+            if theirs.name == ALONE:
+                lines.append(f"- without a target: {ratio} times the speed of {theirs.name}")
+                continue
             lines.append(f"- {verdict(ratio, target)}: {ratio} times the speed of {theirs.name}; target {target}")
     return lines
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Protocol
@@ -52,6 +53,7 @@ class Prepared:
         self.plan, self.parts, self.groups = plan, tuple(parts), groups
         self.frame: Frame | None = groups.frame if groups is not None else None
         self.holders, self._modules = holders, [held[name] for held, name in holders]
+        self._held, self._names = [held for held, _ in holders], [name for _, name in holders]
         self._nets = [net, *(module for module in self._modules if isinstance(module, Structure))]
         self._revision = self._revised()
         size = len(holders) + (groups.size if groups is not None and groups.frame is not None else 0)
@@ -75,7 +77,7 @@ class Prepared:
         if not due:
             return True
         self._countdown, self._revision = self._pause, revision
-        if [held.get(name) for held, name in self.holders] != self._modules:
+        if not all(map(operator.is_, map(dict.get, self._held, self._names), self._modules)):
             return False
         return self.groups is None or self.groups.is_whole()
 

@@ -231,7 +231,9 @@ class Program:
         key = (phase, given, seeded and self.compile == "on", self.net.training and modes, changed)
         prepared = self._prepared.get(key)
         if prepared is None or not prepared.is_current():
-            prepared = self._prepared[key] = self._make(phase, given, seeded) if not changed else self._change(key)
+            with torch.inference_mode(mode=False):  # what is stacked and indexed here is learned with later
+                prepared = self._make(phase, given, seeded) if not changed else self._change(key)
+            self._prepared[key] = prepared
         return prepared
 
     def _make(self, phase: str, given: tuple[str, ...], seeded: bool, changes: Changes | None = None) -> Prepared:

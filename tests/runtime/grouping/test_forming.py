@@ -163,6 +163,17 @@ def test_shared_parameters_are_not_stacked() -> None:
 # Parameters
 
 
+def test_what_first_ran_in_inference_mode_is_learned_with_later() -> None:
+    net = net_of(ring())
+    program = Program(net, Rollout.streaming(net), outputs=["y"])
+    with torch.inference_mode():
+        program.unroll(frames(2))
+    sent, _ = program.unroll(frames(3))
+    sent[-1]["y"].sum().backward()
+    assert any(how.startswith("grouped") for how in program.report.values())
+    assert net["p1"].bias.grad is not None
+
+
 def test_a_members_parameters_are_set_in_place_and_act_in_the_next_frame() -> None:
     net, same = net_of(ring()), net_of(ring())
     program = Program(net, Rollout.streaming(net), outputs=["y"])

@@ -8,6 +8,7 @@ from torch import Tensor
 from rillnet.runtime.kernels import plain
 from rillnet.runtime.kernels.applying import Applied
 from rillnet.runtime.kernels.compiling import KernelUnavailableError
+from rillnet.runtime.kernels.forms import Act
 from rillnet.runtime.kernels.indices import Index
 
 
@@ -16,12 +17,12 @@ class Recording:
 
     origin = "Python"
 
-    def __init__(self) -> None:
-        self.given: list[Tensor] = []
+    def __init__(self, act: Act = "id") -> None:
+        self.act, self.given = act, list[Tensor]()
 
     def forward(self, rows: Tensor, weight: Tensor, index: Index, bias_GO: Tensor | None, out: Tensor | None) -> Tensor:
         self.given += [rows, weight]
-        return plain.linear(rows, weight, index.index_GS, bias_GO, "id")
+        return plain.linear(rows, weight, index.index_GS, bias_GO, self.act)
 
     def rows_gradient(self, gz: Tensor, weight: Tensor, index: Index, rows: Tensor) -> Tensor:
         raise KernelUnavailableError("none")
@@ -34,7 +35,7 @@ INDEX = torch.tensor([[0, 1]])
 
 
 def test_what_a_kernel_lacks_is_computed_by_the_formula() -> None:
-    kernel = Recording()
+    kernel = Recording("tanh")
     applied = Applied("tanh", kernel, plain.linear, (1, 3, 2), rows_dense=True, weight_dense=True)
     rows, weight = torch.randn(2, 3, 4, requires_grad=True), torch.randn(1, 2, 2, 4, requires_grad=True)
     ours = torch.autograd.grad(applied(rows, weight, INDEX, None, None).sum(), [rows, weight])

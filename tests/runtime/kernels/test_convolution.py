@@ -15,7 +15,7 @@ SAME = Geometry(padding=(1, 1, 1, 1))
 
 def sizes(pixels: int, geometry: Geometry = SAME) -> ConvolutionSizes:
     maps = MapSizes((pixels, pixels), (3, 3), geometry)
-    return ConvolutionSizes.of(torch.empty(1, 2, 4, 5, 3, 3), maps, bias=True, relu=True)
+    return ConvolutionSizes.of(torch.empty(1, 2, 4, 5, 3, 3), maps, bias=True, act="relu")
 
 
 def test_few_vectors_have_code_of_their_own() -> None:

@@ -55,6 +55,25 @@ def same_linear(streams: int, inputs: int, outputs: int, sources: int, act: Act,
     )
 
 
+@pytest.mark.parametrize("act", ["tanh", "sigmoid"])
+@pytest.mark.parametrize("outputs", [3, 16])
+def test_activations_are_exact_to_the_last_bits(compiler: Compiler, act: Act, outputs: int) -> None:
+    z = torch.cat([torch.linspace(-20, 20, 4001), torch.logspace(-30, 4, 800), -torch.logspace(-30, 4, 800)])
+    rows_RBI = z.reshape(-1, 1, 1).expand(-1, 1, outputs + 4)
+    weight_GSOI = torch.eye(outputs, outputs + 4).expand(len(z), 1, -1, -1)
+    ours = gathered_linear(rows_RBI, weight_GSOI, torch.arange(len(z))[:, None], act=act)
+    expected = getattr(torch, act)(z.double())[:, None, None].expand_as(ours)
+    torch.testing.assert_close(ours.double(), expected, rtol=1e-6, atol=1e-37)
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_what_is_no_number_is_sent_on(compiler: Compiler, act: Act) -> None:
+    rows = torch.tensor([[float("nan")], [float("inf")], [-float("inf")]])[..., None].expand(-1, -1, 4)
+    weight, index = torch.full((3, 1, 4, 4), 0.25), torch.tensor([[0], [1], [2]])
+    expected = plain.linear(rows, weight, index, None, act)
+    torch.testing.assert_close(gathered_linear(rows, weight, index, act=act), expected, equal_nan=True)
+
+
 @pytest.mark.parametrize("streams", [1, 2, 3, 7])
 def test_linear_blocks_are_torchs(compiler: Compiler, streams: int) -> None:
     same_linear(streams, 16, 16, 4, "relu", bias=True, dtype=torch.float32)

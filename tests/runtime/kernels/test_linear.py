@@ -13,8 +13,8 @@ from rillnet.runtime.kernels.linear import LinearKernel, LinearSizes
 
 def test_constants_tell_how_weights_lie() -> None:
     weight = torch.empty(5, 3, 2, 6, dtype=torch.bfloat16).transpose(1, 2)
-    sizes = LinearSizes.of(weight, bias=True, relu=False)
-    assert sizes == LinearSizes(3, 6, 2, of_source=6, of_output=12, half=True, bias=True, relu=False)
+    sizes = LinearSizes.of(weight, bias=True, act="id")
+    assert sizes == LinearSizes(3, 6, 2, of_source=6, of_output=12, half=True, bias=True, act="id")
     constants = sizes.constants(lanes=8)
     assert (constants["LANES"], constants["WEIGHT_SOURCE"], constants["WEIGHT_BITS"]) == (4, 6, 16)
 

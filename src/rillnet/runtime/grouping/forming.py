@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ MOST_WORK_OF_MAPS = 2**25
 """Likewise of a block that sends maps: one convolution in groups is faster than many far longer."""
 
 _TRIAL_STREAMS = 2
+_TRAINING = operator.attrgetter("training")
 
 
 @dataclass
@@ -49,6 +51,7 @@ class Groups:
         self._bundles: list[Bundle] = list({id(share.bundle): share.bundle for share in self._shares}.values())
         self._modules = [turn.module for draft in self.drafts for turn in (*draft.turns, *draft.through)]
         self._modes = [module.training for module in self._modules]
+        self._hooks = [hooks for module in self._modules for hooks in hooks_of(module)]
         self.size = len(self._modules) + sum(len(s.tensors) for b in self._bundles for s in b.stacks)
 
     def is_retired(self) -> bool:
@@ -59,8 +62,8 @@ class Groups:
         """Whether every block is as it was grouped; parameters that were given other memory are brought back."""
         return (
             not self.is_retired()
-            and [module.training for module in self._modules] == self._modes
-            and not any(map(hooks_of, self._modules))
+            and list(map(_TRAINING, self._modules)) == self._modes
+            and not any(self._hooks)
             and all(bundle.is_whole() for bundle in self._bundles)
         )
 

@@ -126,7 +126,7 @@ class GroupTurn:
             sent = self.operation(read, index, room)
             if self.change is not None:
                 sent = self.change.after(sent, values, in_place=room is not None)
-        except Exception as error:
+        except Exception as error:  # any error of a foreign forward goes on as it is, with the blocks' addresses
             first, last = self.draft.turns[0].path, self.draft.turns[-1].path
             error.add_note(f"in the group of {len(self.draft.turns)} blocks from {first} to {last}")
             raise

@@ -7,7 +7,7 @@ random numbers of their own, that change what they hold or read, or that somebod
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -132,7 +132,6 @@ def leaf_tensors(module: nn.Module) -> list[tuple[str, dict[str, Any], str, Tens
     return found
 
 
-def hooks_of(module: nn.Module) -> bool:
-    """Whether somebody listens to a block, or to a module within it."""
-    held = module.__dict__
-    return bool(held["_forward_hooks"] or held["_forward_pre_hooks"] or held["_backward_hooks"])
+def hooks_of(module: nn.Module) -> list[Mapping[int, Any]]:
+    """Where those who listen to a block stand: mappings of the module itself, which show who comes later, too."""
+    return [module.__dict__[name] for name in ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks")]

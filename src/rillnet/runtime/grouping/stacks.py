@@ -7,6 +7,7 @@ by comparing addresses, and brought back.
 
 from __future__ import annotations
 
+import operator
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from torch import Tensor, nn
 
 from rillnet.model.structure import Structure
 from rillnet.runtime.grouping.isomorphism import leaf_tensors
+
+_REQUIRES_GRAD = operator.attrgetter("requires_grad")
 
 
 class _Gathered(torch.autograd.Function):
@@ -45,7 +48,7 @@ class Stack:
     """
 
     def __init__(self, names: tuple[str, ...], places: list[tuple[dict[str, Any], str]], tensors: list[Tensor]) -> None:
-        self.names, self.places, self.tensors = names, places, tensors
+        self.names, self.tensors = names, tensors
         first = tensors[0]
         self.requires_grad = first.requires_grad
         self.kind = (first.shape, first.dtype, first.device)
@@ -54,7 +57,7 @@ class Stack:
             self.storage_GK = torch.stack([tensor.detach() for tensor in tensors]).reshape(
                 rows, len(names), *first.shape
             )
-        self._ids = list(map(id, tensors))
+        self._held, self._names = [held for held, _ in places], [name for _, name in places]
         self._slices = list(self.storage_GK.flatten(0, 1).unbind(0))
         for tensor, own in zip(tensors, self._slices, strict=True):
             tensor.data = own
@@ -73,14 +76,15 @@ class Stack:
 
     def is_whole(self) -> bool:
         """Whether every parameter is still the one that was stacked; those with other memory are brought back."""
-        if [id(registered.get(name)) for registered, name in self.places] != self._ids:
+        if not all(map(operator.is_, map(dict.get, self._held, self._names), self.tensors)):
             return False
         found = list(map(Tensor.data_ptr, self.tensors))
-        if found != self._pointers:
-            return self._bring_back(found)
-        return all(tensor.requires_grad is self.requires_grad for tensor in self.tensors)
+        if found != self._pointers and not self._bring_back(found):
+            return False
+        return set(map(_REQUIRES_GRAD, self.tensors)) == {self.requires_grad}
 
     def _bring_back(self, found: Sequence[int]) -> bool:
+        """Makes strayed parameters views of the stack again; false for those that are of another kind now."""
         strayed = [at for at, (now, then) in enumerate(zip(found, self._pointers, strict=True)) if now != then]
         for at in strayed:
             tensor = self.tensors[at]
@@ -90,7 +94,7 @@ class Stack:
             for at in strayed:
                 self._slices[at].copy_(self.tensors[at])
                 self.tensors[at].data = self._slices[at]
-        return all(tensor.requires_grad is self.requires_grad for tensor in self.tensors)
+        return True
 
 
 class Bundle:

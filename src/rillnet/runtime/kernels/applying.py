@@ -19,11 +19,6 @@ Formula = Callable[[Tensor, Tensor, Tensor, Tensor | None, Act], Tensor]
 Gradients = tuple[Tensor | None, Tensor | None, Tensor | None]
 """Of rows, weight and bias; None where it is not needed."""
 
-IN_KERNELS: tuple[Act, ...] = ("id", "relu")
-"""Activations within the C++; for the others torch goes over the result, with vector instructions of its own."""
-
-_AFTER: dict[Act, Callable[[Tensor], Tensor]] = {"tanh": torch.tanh_, "sigmoid": torch.sigmoid_}
-
 _BEFORE: dict[Act, Callable[[Tensor, Tensor], Tensor]] = {
     "id": lambda grad, sent: grad,
     "relu": lambda grad, sent: torch.ops.aten.threshold_backward(grad, sent, 0),
@@ -112,9 +107,10 @@ class Applied:
     ) -> Tensor:
         """What the pools send by the kernel, without gradients."""
         assert self.kernel is not None
-        bias = None if bias_GO is None else bias_GO.to(torch.float32).contiguous()
-        sent = self.kernel.forward(self._dense(rows), self._laid_out(weight), index, bias, out)
-        return sent if self.act in IN_KERNELS else _AFTER[self.act](sent)
+        bias = bias_GO
+        if bias is not None and not (bias.dtype == torch.float32 and bias.is_contiguous()):
+            bias = bias.to(torch.float32).contiguous()
+        return self.kernel.forward(self._dense(rows), self._laid_out(weight), index, bias, out)
 
     def gradients(
         self,

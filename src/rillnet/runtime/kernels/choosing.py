@@ -40,7 +40,7 @@ def applied_linear(rows_RBI: Tensor, weight_GSOI: Tensor, bias_GO: Tensor | None
     """
     weight_dense = _is_dense(weight_GSOI, 3)
     laid_out = weight_GSOI if weight_dense else torch.empty(weight_GSOI.shape, dtype=weight_GSOI.dtype)
-    sizes = LinearSizes.of(laid_out, bias=bias_GO is not None, relu=act == "relu")
+    sizes = LinearSizes.of(laid_out, bias=bias_GO is not None, act=act)
     name = f"linear, {sizes.inputs} to {sizes.outputs}"
     many = rows_RBI.shape[1] >= _MANY_STREAMS and sizes.inputs * sizes.outputs >= _LARGE_MATRIX
     refusal = "large matrices for many streams are left to torch" if many else None
@@ -63,7 +63,7 @@ def applied_conv2d(
     """
     (x, y), kernel_KL = rows_RBCXY.shape[3:], weight_GSOCKL.shape[4:]
     maps = MapSizes((x, y), (kernel_KL[0], kernel_KL[1]), geometry)
-    sizes = ConvolutionSizes.of(weight_GSOCKL, maps, bias=bias_GO is not None, relu=act == "relu")
+    sizes = ConvolutionSizes.of(weight_GSOCKL, maps, bias=bias_GO is not None, act=act)
     name = f"convolution {maps.kernel[0]} x {maps.kernel[1]}, {sizes.inputs} x {x} x {y} to {sizes.outputs}"
     kernel = _kernel(name, rows_RBCXY, weight_GSOCKL, sizes, lambda: ConvolutionKernel(sizes, _LIBRARIES))
     formula = functools.partial(plain.conv2d, geometry=geometry)

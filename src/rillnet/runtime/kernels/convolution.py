@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from rillnet.runtime.kernels.compiling import Compiler, KernelUnavailableError, Libraries
+from rillnet.runtime.kernels.forms import Act
 from rillnet.runtime.kernels.generating import source
 from rillnet.runtime.kernels.indices import Index
 from rillnet.runtime.kernels.maps import Layout, MapSizes
@@ -37,7 +38,7 @@ class ConvolutionSizes:
         sources: of a pool.
         half: whether weights are bfloat16.
         bias: whether there is one.
-        relu: whether negative outputs become 0.
+        act: what is done to the sums.
     """
 
     maps: MapSizes
@@ -46,20 +47,20 @@ class ConvolutionSizes:
     sources: int
     half: bool = False
     bias: bool = False
-    relu: bool = False
+    act: Act = "id"
 
     @classmethod
-    def of(cls, weight_GSOCKL: Tensor, maps: MapSizes, *, bias: bool, relu: bool) -> ConvolutionSizes:
+    def of(cls, weight_GSOCKL: Tensor, maps: MapSizes, *, bias: bool, act: Act) -> ConvolutionSizes:
         """Of these weights.
 
         Args:
             weight_GSOCKL: those of one source are contiguous.
             maps: sizes of the maps and of the kernel.
             bias: whether there is one.
-            relu: whether negative outputs become 0.
+            act: what is done to the sums.
         """
         _, sources, outputs, inputs, *_ = weight_GSOCKL.shape
-        return cls(maps, outputs, inputs, sources, weight_GSOCKL.dtype == torch.bfloat16, bias, relu)
+        return cls(maps, outputs, inputs, sources, weight_GSOCKL.dtype == torch.bfloat16, bias, act)
 
     @property
     def weights(self) -> int:
@@ -96,11 +97,11 @@ class ConvolutionSizes:
             "WEIGHT_IN": outputs * taps if turned else taps,
             "FLIPPED": int(turned),
             "BIAS": int(self.bias and not turned),
-            "RELU": int(self.relu and not turned),
+            "ACT": "ID" if turned else self.act.upper(),
             "OUTS_AT_ONCE": at_once,
             "PLACES": _places(layout.vectors, together),
         }
-        return source(constants, "vectors.h", "maps.h", "convolution.cpp")
+        return source(constants, "vectors.h", "activations.h", "maps.h", "convolution.cpp")
 
     def weight_gradient_source(self, compiler: Compiler) -> str:
         """The C++ of the gradient of the weights.
@@ -114,7 +115,6 @@ class ConvolutionSizes:
             "OUT": self.outputs,
             "SOURCES": self.sources,
             "WEIGHT_BITS": 32,
-            "RELU": 0,
         }
         return source(constants, "vectors.h", "maps.h", "convolution_weight_gradient.cpp")
 

@@ -11,16 +11,15 @@ import torch
 from torch import Tensor
 
 from rillnet.runtime.kernels.compiling import KernelUnavailableError, Libraries
+from rillnet.runtime.kernels.forms import Act
 from rillnet.runtime.kernels.generating import lanes_within, source
 from rillnet.runtime.kernels.indices import Index
 
 _FEWEST_INPUTS = 4
 _POINTER, _NUMBER = ctypes.c_void_p, ctypes.c_int64
-_AHEAD = 8
+_FEW_OUTPUTS = 16
+_AHEAD = 16
 """How many pools ahead rows are asked for."""
-
-_WEIGHTS_AHEAD = 4096
-"""How many bytes ahead weights are asked for: the processor itself does not look beyond a page of memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ class LinearSizes:
         of_output: weights from one output's to the next one's.
         half: whether weights are bfloat16.
         bias: whether there is one.
-        relu: whether negative outputs become 0.
+        act: what is done to the sums.
     """
 
     outputs: int
@@ -45,21 +44,21 @@ class LinearSizes:
     of_output: int
     half: bool = False
     bias: bool = False
-    relu: bool = False
+    act: Act = "id"
 
     @classmethod
-    def of(cls, weight_GSOI: Tensor, *, bias: bool, relu: bool) -> LinearSizes:
+    def of(cls, weight_GSOI: Tensor, *, bias: bool, act: Act) -> LinearSizes:
         """Of these weights.
 
         Args:
             weight_GSOI: the inputs of an output lie next to each other.
             bias: whether there is one.
-            relu: whether negative outputs become 0.
+            act: what is done to the sums.
         """
         _, sources, outputs, inputs = weight_GSOI.shape
         strides = weight_GSOI.stride()
         half = weight_GSOI.dtype == torch.bfloat16
-        return cls(outputs, inputs, sources, strides[1], strides[2], half, bias, relu)
+        return cls(outputs, inputs, sources, strides[1], strides[2], half, bias, act)
 
     def constants(self, lanes: int) -> dict[str, int | str]:
         """For the C++.
@@ -76,8 +75,14 @@ class LinearSizes:
             "WEIGHT_OUT": self.of_output,
             "WEIGHT_BITS": 16 if self.half else 32,
             "BIAS": int(self.bias),
-            "RELU": int(self.relu),
         }
+
+
+def _at_once(outputs: int) -> int:
+    """Outputs of one stream that are summed together: all of a small pool, whose weights are then read in a row."""
+    if outputs % 4 == 0 and outputs <= _FEW_OUTPUTS:
+        return outputs
+    return 8 if outputs >= 8 else 4
 
 
 class LinearKernel:
@@ -98,11 +103,13 @@ class LinearKernel:
         constants = {
             **sizes.constants(libraries.compiler.lanes),
             "AHEAD": _AHEAD,
-            "WEIGHTS_AHEAD": _WEIGHTS_AHEAD,
-            "SINGLE_OUTS": 4 if sizes.outputs < 8 else 8,
+            "ACT": sizes.act.upper(),
+            "SINGLE_OUTS": _at_once(sizes.outputs),
         }
         arguments = [_POINTER] * 5 + [_NUMBER] * 5 + [ctypes.c_int]
-        self._run, self.origin = libraries.function(source(constants, "vectors.h", "linear.cpp"), arguments)
+        self._run, self.origin = libraries.function(
+            source(constants, "vectors.h", "activations.h", "linear.cpp"), arguments
+        )
 
     @functools.cached_property
     def _run_rows_gradient(self) -> Callable[..., None]:

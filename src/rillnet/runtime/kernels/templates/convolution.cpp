@@ -58,9 +58,10 @@ INLINE void begin(const float* bias, float* held) {
   }
 }
 
-INLINE void send(const float* held, float* y) {
+INLINE void send(float* held, float* y) {
+  activate(held, OUT * HELD);
   for (int o = 0; o < OUT; ++o) for (int x = 0; x < SENT_X; ++x)
-    for (int at = 0; at < SENT_Y; ++at) y[o * SENT + x * SENT_Y + at] = activated(held[o * HELD + x * SENT_PITCH + at]);
+    for (int at = 0; at < SENT_Y; ++at) y[o * SENT + x * SENT_Y + at] = held[o * HELD + x * SENT_PITCH + at];
 }
 
 #if WEIGHT_BITS == 16

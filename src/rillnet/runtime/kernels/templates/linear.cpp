@@ -25,8 +25,6 @@ INLINE void outputs(const weight_t* weight, const float* rows, const int64* inde
       UNROLL for (int o = 0; o < OUTS; ++o) {
         const int row = OUT >= OUTS ? first + o : (o < OUT ? o : OUT - 1);
         const vec factor = load_weights(w + row * WEIGHT_OUT + i);
-        if (STREAMS == 1 && i * sizeof(weight_t) % 64 == 0)  // once per line of the cache
-          __builtin_prefetch((const char*)(w + row * WEIGHT_OUT + i) + WEIGHTS_AHEAD);
         UNROLL for (int b = 0; b < STREAMS; ++b) total[b][o] += factor * read[b];
       }
     }
@@ -45,10 +43,9 @@ INLINE void outputs(const weight_t* weight, const float* rows, const int64* inde
     float* sent = y + b * OUT + first + o;
     if (OUT >= 4) {
       if (BIAS) z += load_quad(bias + first + o);
-      store_quad(sent, activated(z));
+      store_quad(sent, z);
     } else {
       UNROLL for (int n = 0; n < (OUT < 4 ? OUT : 4); ++n) if (BIAS) z[n] += bias[n];
-      z = activated(z);
       UNROLL for (int n = 0; n < (OUT < 4 ? OUT : 4); ++n) sent[n] = z[n];
     }
   }
@@ -77,16 +74,14 @@ EXPORT void run(const float* rows, const weight_t* weight, const int64* index, c
       const int64* later = sources + AHEAD * SOURCES;
       for (int s = 0; s < SOURCES; ++s) __builtin_prefetch(rows + later[s] * row_stride);
     }
-    if (streams == 1) {
-      pool<SINGLE_OUTS, 1>(own, rows, sources, row_stride, stream_stride, shift, sent);
-      continue;
-    }
     int64 b = 0;
+    if (streams == 1) pool<SINGLE_OUTS, 1>(own, rows, sources, row_stride, stream_stride, shift, sent), b = 1;
     for (; b + 3 <= streams; b += 3)
       pool<4, 3>(own, rows + b * stream_stride, sources, row_stride, stream_stride, shift, sent + b * OUT);
     if (streams - b == 2)
       pool<4, 2>(own, rows + b * stream_stride, sources, row_stride, stream_stride, shift, sent + b * OUT);
     else if (streams - b == 1)
       pool<4, 1>(own, rows + b * stream_stride, sources, row_stride, stream_stride, shift, sent + b * OUT);
+    activate(sent, streams * OUT);
   }
 }

@@ -52,12 +52,3 @@ INLINE quad sums(vec a, vec b, vec c, vec d) {
   UNROLL for (int part = 1; part < LANES / 4; ++part) total += by_part.parts[part];
   return total;
 }
-
-// Keeps what is not a number, as torch does.
-template <typename V> INLINE V activated(V z) {
-#if RELU
-  return z < 0 ? V{} : z;
-#else
-  return z;
-#endif
-}

@@ -34,7 +34,7 @@ Open = Callable[..., Any]
 Shot = Callable[[Any, str], None]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
     """A browser without a screen."""
     api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install '.[browser]'")
@@ -90,9 +90,17 @@ def shot() -> Shot:
     return take
 
 
-@pytest.fixture(scope="module")
-def roman(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
-    """The demonstration, learning for as long as the tests of a module last."""
+@pytest.fixture(scope="session")
+def demonstration(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    """The roman numerals, learning for as long as there are tests that look at them."""
     document, folder = ROOT / "examples" / "02_roman_numerals.yaml", tmp_path_factory.mktemp("roman")
     with watched(document, folder, "--set", "run.frames=10000000", "--set", "run.execution=eager") as found:
         yield found
+
+
+@pytest.fixture
+def roman(demonstration: Watched) -> Watched:
+    """The same with nothing in force, whatever the test before has left."""
+    if demonstration.status()["interventions"]:
+        demonstration.command("restore all")
+    return demonstration

@@ -78,10 +78,19 @@ class Dashboard:
     def clamp(self, number: float) -> None:
         """Clamps what is selected to a number, by the form."""
         self.unfold("Clamp")
-        field = self.page.locator(".inspector").get_by_label("Value", exact=True)
+        field = self.page.locator(".inspector").get_by_label("Value, number", exact=True)
         field.fill(str(number))
         field.press("Enter")
         self.page.locator(".inspector").get_by_role("button", name="Clamp", exact=True).last.click()
+
+    def drag(self, what: Any, by: float, at: float = 0.5) -> None:
+        """Presses on a place of something, both shares of the way, moves sideways by so many pixels, and lets go."""
+        box = what.bounding_box()
+        x, y = box["x"] + at * box["width"], box["y"] + at * box["height"]
+        self.page.mouse.move(x, y)
+        self.page.mouse.down()
+        self.page.mouse.move(x + by, y, steps=8)
+        self.page.mouse.up()
 
     def pause(self) -> None:
         """Holds the run."""
@@ -104,8 +113,13 @@ class Dashboard:
 
     def until(self, holds: Callable[[], Any], patience_s: float = PATIENCE_S) -> Any:
         """Waits until something holds; returns what it is."""
+        return self.wait(self.page, holds, patience_s)
+
+    @staticmethod
+    def wait(page: Any, holds: Callable[[], Any], patience_s: float = PATIENCE_S) -> Any:
+        """The same on a page that shows no session yet."""
         deadline = time.monotonic() + patience_s
         while not (found := holds()):
-            assert time.monotonic() < deadline, f"it never came; the page shows:\n{self.page.inner_text('body')[:1500]}"
-            self.page.wait_for_timeout(25)
+            assert time.monotonic() < deadline, f"it never came; the page shows:\n{page.inner_text('body')[:1500]}"
+            page.wait_for_timeout(25)
         return found

@@ -62,6 +62,10 @@ class Watched:
         """The value at an address, told as a number or as lists."""
         return self.ask(f"sessions/{self.id}/values?address={address}&reduction=whole")["value"]
 
+    def value_of(self, address: str) -> Any:
+        """The number or word at an address."""
+        return self.ask(f"sessions/{self.id}/addresses?pattern={address}")["addresses"][0]["value"]
+
 
 @contextlib.contextmanager
 def watched(document: Path, folder: Path, *words: str, start_s: float = 120.0) -> Iterator[Watched]:
@@ -73,17 +77,38 @@ def watched(document: Path, folder: Path, *words: str, start_s: float = 120.0) -
         words: more of the command line.
         start_s: how long it may take until it is served.
     """
+    with _process(folder, "run", str(document), "--watch", *words) as (process, log):
+        yield _reached(process, folder, log, start_s)
+
+
+@contextlib.contextmanager
+def serving(folder: Path, start_s: float = 60.0) -> Iterator[str]:
+    """The address of the page of `rillnet serve`, for the documents and the runs of a folder; ended afterwards."""
+    with _process(folder, "serve", "--documents", ".", "--port", "0") as (process, log):
+        deadline = time.monotonic() + start_s
+        while time.monotonic() < deadline and process.poll() is None:
+            for line in log.read_text(errors="replace").splitlines():
+                if line.startswith("dashboard: "):
+                    yield line.removeprefix("dashboard: ")
+                    return
+            time.sleep(0.05)
+        raise AssertionError(f"it does not serve: exit {process.poll()}\n{log.read_text(errors='replace')}")
+
+
+@contextlib.contextmanager
+def _process(folder: Path, *words: str) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """The command line in a process of its own, and what it prints; ended and waited for afterwards."""
     log = folder / "log.txt"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-c", _MAIN, "run", str(document), "--watch", *words],
+            [sys.executable, "-c", _MAIN, *words],
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
         )
     try:
-        yield _reached(process, folder, log, start_s)
+        yield process, log
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)

@@ -17,11 +17,9 @@ Shot = Callable[[Any, str], None]
 
 @pytest.fixture
 def dashboard(open_page: Callable[..., Any], roman: Watched) -> Dashboard:
-    """The page of the demonstration, which runs and has nothing in force."""
+    """The page of the demonstration, which runs."""
     found = Dashboard(open_page(roman.url))
     found.until(lambda: found.page.locator("[role=treeitem]").count() == 12)
-    if roman.status()["interventions"]:
-        roman.command("restore all")
     found.play()
     return found
 
@@ -83,11 +81,7 @@ def test_the_rate_is_dragged_and_given_back(dashboard: Dashboard, roman: Watched
     slider = dashboard.page.get_by_role("slider", name="rate", exact=True)
     slider.wait_for()
     before = roman.status()["rules"][0]["rate"]
-    box = slider.bounding_box()
-    dashboard.page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] / 2)
-    dashboard.page.mouse.down()
-    dashboard.page.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + box["height"] / 2, steps=8)
-    dashboard.page.mouse.up()
+    dashboard.drag(slider, -0.25 * slider.bounding_box()["width"])
 
     rate = dashboard.until(lambda: (now := roman.status()["rules"][0]["rate"]) != before and now)
     dashboard.until(lambda: abs(dashboard.rate - roman.status()["rules"][0]["rate"]) <= 1e-3 * rate)

@@ -75,6 +75,7 @@ function Connected() {
   return (
     <span class={`connection ${connection}`} role="status" title={told}>
       {WORDS[connection]}
+      {connection === 'lost' && store.trouble.value && <span class="trouble">{store.trouble.value}</span>}
     </span>
   )
 }

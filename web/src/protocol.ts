@@ -25,6 +25,13 @@ export interface ParameterInfo {
   trainable: boolean
 }
 
+/** A tensor that a block keeps and that is not learned, such as a running mean. */
+export interface BufferInfo {
+  address: string
+  shape: Shape
+  count: number
+}
+
 export interface SettingInfo {
   address: string
   value: unknown
@@ -39,9 +46,14 @@ export interface BlockInfo {
   module: string | null
   tags: string[]
   process: number | number[] | null
+  /** How several processes share it: `batch`, `feature`, `space`, `none`, `location`; null in one process. */
+  partition?: string | null
+  /** How many tensors it sends. */
+  sends?: number
   how: string | null
   exclude: string[]
   parameters: ParameterInfo[]
+  buffers?: BufferInfo[]
   settings: SettingInfo[]
 }
 
@@ -116,6 +128,8 @@ export interface Status {
   rules: RuleInfo[]
   choice?: unknown
   revision: number
+  /** Why the run is held, where a frame has failed. */
+  held?: string | null
 }
 
 export interface HistoryEntry {
@@ -195,7 +209,7 @@ export interface AddressInfo {
   value?: unknown
 }
 
-export type ReductionName = 'thumbnail' | 'histogram' | 'percentiles' | 'scalar' | 'argmax' | 'whole'
+export type ReductionName = 'thumbnail' | 'histogram' | 'percentiles' | 'distribution' | 'scalar' | 'argmax' | 'whole'
 
 export type ClientMessage =
   | { type: 'watch'; id: number; address: string; reduction: ReductionName; rate: number; stream: number; settings: object }

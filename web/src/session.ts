@@ -211,11 +211,11 @@ export class Store {
     const { turn } = this
     try {
       await this.rest.get<Status>(`sessions/${this.id.peek() ?? ''}`)
-      this.note(turn, null)
+      this.note(turn, 'the server answers, but takes no socket: too many pages look at it, or something between here and it lets none through')
     } catch (error) {
       const status = error instanceof FaultError ? error.status : null
       if (status === 404) this.over(turn)
-      else this.note(turn, status === 401 ? 'the server was started anew: open the address that it has printed' : 'the server does not answer')
+      else this.note(turn, status === 401 ? 'the server was started anew: open the address that it has printed' : status === 429 ? 'the server is asked too much at present' : 'the server does not answer')
     } finally {
       this.isInquiring = false
     }

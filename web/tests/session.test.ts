@@ -118,6 +118,12 @@ describe('a lost connection', () => {
     expect([store.trouble.value, store.connection.value]).toEqual([null, 'open'])
   })
 
+  it('tells a server that answers, but takes no more sockets', async () => {
+    refusal = null
+    await lose()
+    expect(store.trouble.value).toContain('too many pages look at it')
+  })
+
   it('is the end of a session that its server knows no more, which may be opened again', async () => {
     refusal = 404
     await lose()

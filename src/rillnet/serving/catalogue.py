@@ -114,7 +114,8 @@ def find(name: str) -> list[tuple[str, Entry]]:
     found = [(kind, entry) for kind, listed in everything.items() for entry in listed if entry.name == name]
     if not found:
         known = [*_KINDS, *(entry.name for listed in everything.values() for entry in listed)]
-        raise RequestError(Fault("", "is neither a kind nor a member of one", name, hint=near_or_known(name, known)))
+        hint = near_or_known(name, known, "rillnet list")
+        raise RequestError(Fault("", "is neither a kind nor a member of one", name, hint=hint))
     return found
 
 

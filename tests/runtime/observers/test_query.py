@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 import rillnet as rn
 from rillnet.errors import RequestError
@@ -34,6 +35,18 @@ def test_several_addresses_are_one_answer_where_shapes_may_differ() -> None:
     with pytest.raises(RequestError) as raised:
         asked(["net/fit/weight"], "thumbnail")
     assert str(raised.value) == ("reduction: takes one address at a time (got 'thumbnail'); scalar takes several")
+
+
+def test_of_what_another_process_has_the_whole_is_asked_for() -> None:
+    net = rn.Net("line", inputs={"x": (4,)}, seed=1)
+    net.add("fit", rn.Linear(out_features=3), source="x")
+    net["fit"].weight = torch.nn.Parameter(torch.empty(0, 4))
+    subjects = Subjects(Rollout(net))
+    with pytest.raises(RequestError, match="histogram needs values to count"):
+        make_query("net/fit/weight", "histogram", 0, {}, subjects, net)
+    for address in ("net/fit/weight", "net/fit/weight/gradient"):
+        shapes = {"net/fit/weight": (3, 4)}
+        assert make_query(address, "histogram", 0, {}, subjects, net, shapes.get).addresses == (address,)
 
 
 def test_all_faults_are_told() -> None:

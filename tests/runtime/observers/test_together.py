@@ -67,6 +67,7 @@ def seen(placement: dict[str, Any], watches: bool) -> tuple[dict[str, dict[int, 
         if watches and is_first:
             view = session.views.view(queue=1000)
             names = {view.watch(one, "whole", rate=1000, stream=None): one for one in ADDRESSES}
+            names[view.watch("net/conv/weight", "percentiles", rate=1000)] = "percentiles"
         session.run(progress=False)
         if watches and is_first:
             for reading in view.read():
@@ -87,7 +88,7 @@ def test_values_are_those_of_one_process(tmp_path: Path) -> None:
     placements = [{"processes": 2, **one} for one in PLACEMENTS.values()]
     every = in_processes(2, tmp_path / "processes", many, placements)
     for name, found in zip(PLACEMENTS, every[0], strict=True):
-        assert set(found) == set(ADDRESSES), name
+        assert set(found) == {*ADDRESSES, "percentiles"}, name
         for address, by_frame in found.items():
             known = [frame for frame in by_frame if frame in alone[address]]
             assert len(known) >= 2, (name, address)

@@ -8,7 +8,8 @@ import torch
 from rillnet.errors import CheckpointError, RequestError
 from rillnet.runtime.rundirectory import RunDirectory
 from rillnet.serving.cli import finding
-from rillnet.training.experiment import Experiment, Run
+from rillnet.training.experiment import Experiment
+from rillnet.training.loading import Run
 
 ROOT = Path("runs")
 

@@ -11,7 +11,7 @@ import torch
 from rillnet.runtime.placement import calibration
 from rillnet.serving.cli import main
 from rillnet.serving.cli.placing import optimizer_copies
-from rillnet.training.experiment import load
+from rillnet.training.loading import load
 
 Lines = Callable[..., list[str]]
 Command = Callable[..., dict[str, Any]]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Callable
@@ -62,6 +63,12 @@ def test_frames_per_second_are_those_of_the_last_second(session: rn.Session) -> 
     assert told[-1] == 30.0
 
 
+def test_why_a_run_is_held_is_told(local: LocalSession) -> None:
+    assert local.status()["held"] is None
+    local.session.control.unproven.held = "net/loss: label 9 has no score"
+    assert local.status()["held"] == "net/loss: label 9 has no score"
+
+
 def test_a_net_is_described_once_for_each_structure(local: LocalSession) -> None:
     first = local.net()
     assert json.loads(first)["name"] == "line"
@@ -70,6 +77,18 @@ def test_a_net_is_described_once_for_each_structure(local: LocalSession) -> None
 
     local.session.command("widen hidden 5")
     assert json.loads(local.net())["revision"] == local.revision > json.loads(first)["revision"]
+
+
+def test_a_net_that_took_another_way_after_going_back_is_described_anew(local: LocalSession) -> None:
+    session = local.session
+    session.command("checkpoint")
+    session.run(steps=1, progress=False)
+    session.command("widen hidden 5")
+    assert json.loads(local.net())["blocks"][0]["shape"] == [5]
+    session.command("back 1")
+
+    session.command("widen hidden 7")
+    assert json.loads(local.net())["blocks"][0]["shape"] == [7]
 
 
 def test_addresses_are_told_up_to_a_limit(local: LocalSession) -> None:
@@ -120,6 +139,22 @@ def test_one_that_is_being_prepared_is_waited_for(session: rn.Session, monkeypat
     session.run(steps=1, progress=False)
     assert local.is_ready
     local.close()
+    local.close()
+
+
+def test_many_who_wait_for_a_run_to_begin_take_no_threads(session: rn.Session) -> None:
+    local = LocalSession(session, is_ready=False)
+
+    async def wait() -> int:
+        waiting = [asyncio.ensure_future(local.ready()) for _ in range(200)]
+        await asyncio.sleep(0)
+        threads = threading.active_count()
+        await asyncio.to_thread(session.run, steps=1, progress=False)
+        await asyncio.gather(*waiting)
+        return threads
+
+    before = threading.active_count()
+    assert asyncio.run(wait()) <= before + 1
     local.close()
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -12,13 +13,14 @@ import rillnet as rn
 from rillnet.runtime.observers import wire
 from rillnet.serving.rest import relay
 from rillnet.serving.rest.app import Application
+from rillnet.serving.rest.asgi import Message
 from rillnet.serving.rest.documents import Documents
 from rillnet.serving.rest.live import Live
 from rillnet.serving.rest.runs import Runs
 from rillnet.serving.rest.security import Access
 from rillnet.serving.rest.server import listen, serving
 from rillnet.serving.rest.sessions import Sessions
-from tests.serving.rest.asking import TOKEN, Client, heard
+from tests.serving.rest.asking import TOKEN, Client, echo, heard, scope_of
 
 Running = Callable[[], AbstractContextManager[None]]
 OTHER = "another-token"
@@ -118,3 +120,19 @@ def test_a_run_that_is_not_live_is_answered_here(passing: Client) -> None:
 
     assert (found.status, found.faults()) == (404, ["line/2 is not live; live are line/1"])
     assert passing.ask("GET", "/api/sessions/..%2f/1").status == 404
+
+
+def test_half_a_request_is_not_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    messages = iter([{"type": "http.request", "body": b'{"text": "st', "more_body": True}, {"type": "http.disconnect"}])
+    asked: list[object] = []
+
+    async def receive() -> Message:
+        return next(messages)
+
+    async def note(*given: object) -> None:
+        asked.append(given)
+
+    monkeypatch.setattr(relay, "_ask", note)
+    app = relay.Relay(echo, lambda name, number: Live.here("http://127.0.0.1:1/", TOKEN))
+    asyncio.run(app(scope_of("POST", "/api/sessions/line/1/commands"), receive, note))
+    assert asked == []

@@ -9,6 +9,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 import rillnet as rn
+from rillnet.serving.rest.local import LocalSession
+from rillnet.serving.rest.system import SystemFigures
 from tests.serving.rest.asking import TOKEN, Client, heard
 
 Running = Callable[[], AbstractContextManager[None]]
@@ -103,3 +105,29 @@ def test_viewers_that_vanish_do_no_harm(served: Client, session: rn.Session, run
         step = session.clock.step
         with served.socket("line/1") as socket:
             heard(socket, "status", lambda one: one["clock"]["step"] > step)
+
+
+def test_a_viewer_who_cannot_be_told_how_it_stands_leaves_nothing_behind(
+    served: Client, session: rn.Session, local: LocalSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = len(session.control.listeners)
+    with monkeypatch.context() as broken:
+        broken.setattr(local, "status", _broken)
+        with pytest.raises((InvalidStatus, ConnectionClosed)), served.socket("line/1") as socket:
+            heard(socket, "hello")
+    assert len(session.control.listeners) == before
+    with served.socket("line/1") as socket:
+        assert heard(socket, "status")["id"] == "line/1"
+
+
+def test_a_look_that_fails_is_told_once_and_followed_by_others(served: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SystemFigures, "read", _broken)
+    with served.socket("line/1") as socket:
+        fault = heard(socket, "refused")["faults"][0]
+        assert fault["rule"] == "what changes by itself cannot be told: RuntimeError: the device is lost"
+        served.post("/api/sessions/line/1/commands", {"text": "rate main 0.02"})
+        assert heard(socket, "status", lambda one: one["rules"][0]["rate"] == 0.02)
+
+
+def _broken(*_: object) -> None:
+    raise RuntimeError("the device is lost")

@@ -145,6 +145,7 @@ def test_rubbish_is_refused_and_the_socket_goes_on(served: Client, message: str 
         {"address": "net/hidden/output", "reduction": "unknown"},
         {"address": "net/hidden/output", "settings": {"unknown": 1}},
         {"address": "net/hidden/output", "settings": {"size": "x"}},
+        {"address": "net/hidden/output", "settings": {"self": 1}},
         {"address": ["net/hidden/output"] * 3},
         {"address": ""},
         {"id": -1, "address": "net/hidden/output"},

@@ -4,7 +4,7 @@ import { effect, signal } from '@preact/signals'
 import type { Store } from '../session'
 import { Camera, type Rect } from './camera'
 import { visible, type Module, type Shown } from './graph'
-import { coloursOf, wordOfShown, type Colour } from './kinds'
+import { wordOfShown, type Colour } from './kinds'
 import { layOut, type LaidOut } from './layout'
 import { marksAt, marksOf, type Mark } from './marks'
 import type { Look } from './paint/look'
@@ -15,7 +15,7 @@ import { palette } from './paint/palette'
 import { numberText, paintAbsence, paintPicture } from './paint/pictures'
 import { Tiles } from './paint/tiles'
 import { Scene } from './scene'
-import { chosenWord, collapsed, colourBy, direction, enlarged, graph, wanted } from './state'
+import { chosenWord, collapsed, colourBy, coloursWith, direction, enlarged, graph, wanted } from './state'
 import { Watching } from './watching'
 import { addressOfLink } from './weights'
 
@@ -213,7 +213,7 @@ export class NetCanvas {
     for (const word of words) counts.set(word, (counts.get(word) ?? 0) + 1)
     const interventions = this.store.status.value?.interventions ?? []
     const marks = marksOf(scene.graph, interventions)
-    const found = coloursOf([...counts.keys()].sort(), by, colours.isDark)
+    const found = coloursWith(counts.keys())
     const look: Look = {
       scene,
       palette: colours,

@@ -47,6 +47,16 @@ export function lastName(type: string): string {
   return type.replace(/^.*[.:]/, '')
 }
 
+/** How several processes share a block, by its partition. */
+const SHARED: Record<string, string> = {
+  batch: 'all, by examples',
+  feature: 'all, by features',
+  space: 'all, by rows',
+  none: 'every process',
+}
+
+const SEVERAL = 'several processes'
+
 /** The word that a node is coloured by; of a module, of most of its leaves. */
 export function wordOf(leaf: Leaf, by: ColourBy): string {
   if (by === 'type') return kindOf(leaf)
@@ -54,7 +64,7 @@ export function wordOf(leaf: Leaf, by: ColourBy): string {
   if (by === 'tag') return leaf.block.tags[0] ?? 'no tag'
   if (by === 'how') return leaf.block.how || 'eager'
   const process = leaf.block.process
-  if (process === null || process === undefined) return 'every process'
+  if (process === null || process === undefined) return SHARED[leaf.block.partition ?? ''] ?? 'every process'
   if (Array.isArray(process)) return process.length === 1 ? `process ${process[0]}` : `processes ${process.join(', ')}`
   return `process ${process}`
 }
@@ -63,7 +73,7 @@ export function wordOf(leaf: Leaf, by: ColourBy): string {
 export function tells(graph: Graph | null, by: ColourBy): boolean {
   if (by === 'type' || by === 'how') return true
   const blocks = graph?.leaves.flatMap((leaf) => leaf.block ?? []) ?? []
-  return by === 'tag' ? blocks.some((block) => block.tags.length > 0) : blocks.some((block) => block.process !== null && block.process !== undefined)
+  return by === 'tag' ? blocks.some((block) => block.tags.length > 0) : blocks.some((block) => (block.process ?? block.partition ?? null) !== null)
 }
 
 export function wordOfShown(node: Shown, by: ColourBy, leaves: Leaf[], below: (module: Module) => number[]): string {
@@ -74,6 +84,7 @@ export function wordOfShown(node: Shown, by: ColourBy, leaves: Leaf[], below: (m
     const word = wordOf(leaves[index]!, by)
     counts.set(word, (counts.get(word) ?? 0) + 1)
   }
+  if (by === 'process' && counts.size > 1) return SEVERAL
   return [...counts].sort((a, b) => b[1] - a[1])[0]?.[0] ?? 'unknown'
 }
 
@@ -103,7 +114,7 @@ export function coloursOf(words: string[], by: ColourBy, isDark: boolean): Map<s
   )
 }
 
-const PLAIN = new Set(['no tag', 'every process', 'unknown', 'net'])
+const PLAIN = new Set(['no tag', 'every process', SEVERAL, 'unknown', 'net'])
 const HUES = [256, 55, 155, 330, 190, 20, 290, 105]
 
 function shades(word: string, hue: number, chroma: number, isDark: boolean): Colour {

@@ -53,14 +53,26 @@ export function valueText(value: unknown): string {
   return Array.isArray(value) ? `[${value.length}]` : 'values'
 }
 
-/** Marks of the leaves that a node stands for. */
+/** Marks of the leaves that a node stands for; of a closed module each once, whole where all its blocks have it. */
 export function marksAt(graph: Graph, marks: Marks, collapsed: ReadonlySet<string>): Map<string, Mark[]> {
   const found = new Map<string, Mark[]>()
+  const counts = new Map<Mark, number>()
   for (const [index, list] of marks.leaves) {
     const leaf = graph.leaves[index]!
-    const id = collapsedAround(graph, leaf.module, collapsed) ?? leaf.path
-    const shown = id === leaf.path ? list : list.map((mark) => ({ ...mark, whole: false }))
-    found.set(id, [...(found.get(id) ?? []), ...shown])
+    const module = collapsedAround(graph, leaf.module, collapsed)
+    if (module === null) {
+      found.set(leaf.path, list)
+      continue
+    }
+    const shown = found.get(module) ?? []
+    found.set(module, shown)
+    for (const mark of list) {
+      let one = shown.find((other) => other.text === mark.text)
+      if (!one) shown.push((one = { ...mark, whole: false }))
+      const count = (counts.get(one) ?? 0) + (mark.whole ? 1 : 0)
+      counts.set(one, count)
+      one.whole = count === graph.modules.get(module)!.count
+    }
   }
   return found
 }

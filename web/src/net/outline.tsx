@@ -4,10 +4,9 @@ import { computed, effect, signal } from '@preact/signals'
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { store } from '../session'
 import type { Graph, Leaf, Module } from './graph'
-import { coloursOf, kindOf, KINDS, lastName } from './kinds'
-import { isDark } from '../theme'
+import { lastName } from './kinds'
 import { shapeOf, shapeText } from './cards'
-import { goTo, graph, isSelected } from './state'
+import { coloursWith, goTo, graph, isSelected, wordsOfLeaves } from './state'
 
 const ROW = 23
 
@@ -52,7 +51,7 @@ function firstLeaf(known: Graph, path: string): number {
 }
 
 const rows = computed(() => (graph.value ? rowsOf(graph.value, open.value) : []))
-const kindColours = computed(() => coloursOf(Object.keys(KINDS), 'type', isDark.value))
+const colours = computed(() => coloursWith([]))
 
 /** The row of what is selected is brought into sight, with the modules around it opened. */
 effect(() => {
@@ -115,7 +114,7 @@ export function Outline() {
 
 function OutlineRow({ row, number, isChosen }: { row: Row; number: number; isChosen: boolean }) {
   const { module, leaf } = row
-  const kind = leaf ? kindOf(leaf) : 'net'
+  const word = leaf ? (wordsOfLeaves.value[leaf.index] ?? '') : ''
   const isOpen = module !== null && open.value.has(module.path)
   return (
     <div
@@ -145,7 +144,7 @@ function OutlineRow({ row, number, isChosen }: { row: Row; number: number; isCho
         </button>
       ) : (
         <svg width="9" height="9" aria-hidden="true">
-          <rect width="9" height="9" rx="2" fill={kindColours.value.get(kind)!.solid} />
+          <rect width="9" height="9" rx="2" fill={colours.value.get(word)?.solid ?? 'none'} />
         </svg>
       )}
       <span class="name">{row.name}</span>

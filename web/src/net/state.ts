@@ -3,8 +3,9 @@
 import { computed, effect, signal } from '@preact/signals'
 import { kept } from '../kept'
 import { store, type Selection } from '../session'
+import { isDark } from '../theme'
 import { collapsedAtFirst, graphOf, type Graph } from './graph'
-import type { ColourBy } from './kinds'
+import { coloursOf, wordOf, type Colour, type ColourBy } from './kinds'
 import type { Direction } from './layout/types'
 
 /** Nodes that are shown at first, if modules can be collapsed. */
@@ -15,6 +16,14 @@ export const graph = computed<Graph | null>(() => (store.description.value ? gra
 export const collapsed = signal<ReadonlySet<string>>(new Set())
 export const direction = kept<Direction>('net.direction', 'right')
 export const colourBy = kept<ColourBy>('net.colour', 'type')
+/** The word that each block and input is coloured by; as many as the net's leaves. */
+export const wordsOfLeaves = computed<string[]>(() => graph.value?.leaves.map((leaf) => wordOf(leaf, colourBy.value)) ?? [])
+/** The words that there are, whether their blocks are shown or lie in a closed module, so that none changes its colour by that. */
+const knownWords = computed(() => [...new Set(wordsOfLeaves.value)].sort((a, b) => a.localeCompare(b, 'en', { numeric: true })))
+/** The colours of all words, and of more that a closed module has. */
+export function coloursWith(more: Iterable<string>): Map<string, Colour> {
+  return coloursOf([...new Set([...knownWords.value, ...more])], colourBy.value, isDark.value)
+}
 /** The only word of the legend that is drawn in full. */
 export const chosenWord = signal<string | null>(null)
 /** The block whose output is shown large. */

@@ -19,6 +19,7 @@ export function Toolbar() {
         <span>Colour</span>
         <select
           class="field"
+          aria-label="Colour by"
           value={colourBy.value}
           onChange={(event) => {
             chosenWord.value = null
@@ -65,7 +66,7 @@ export function Toolbar() {
 export function Legend({ net }: { net: NetCanvas }) {
   const colours = net.colours.value
   const counts = net.counts.value
-  if (colours.size < 2) return null
+  if (counts.size < 2) return null
   const words = [...counts.keys()].sort((a, b) => counts.get(b)! - counts.get(a)!)
   return (
     <div class="legend" role="group" aria-label={`Colours by ${colourBy.value}`}>

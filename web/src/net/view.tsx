@@ -10,6 +10,9 @@ import { Menu, type MenuAt } from './menu'
 import { Minimap } from './minimap'
 import { Legend, Toolbar, Zoom } from './toolbar'
 
+/** Where a slash is a letter and no key. */
+const TYPED = 'input:not([type=range],[type=checkbox],[type=radio]), textarea, select'
+
 export function NetView() {
   const canvas = useRef<HTMLCanvasElement>(null)
   const [net, setNet] = useState<NetCanvas | null>(null)
@@ -18,7 +21,7 @@ export function NetView() {
     const made = new NetCanvas(canvas.current!, store)
     const stop = listen(made, store, (at, x, y) => setMenu({ at, x, y }))
     const slash = (event: KeyboardEvent) => {
-      const isTyping = event.target instanceof Element && event.target.closest('input, textarea, select') !== null
+      const isTyping = event.target instanceof Element && event.target.closest(TYPED) !== null
       if (event.key !== '/' || isTyping) return
       document.getElementById('net-search')?.focus()
       event.preventDefault()

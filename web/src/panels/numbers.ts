@@ -56,6 +56,11 @@ export function shapeText(shape: readonly number[] | readonly number[][] | null 
   return shape.join(' × ')
 }
 
+/** A shape and how many numbers that are: `16 × 5 × 5 = 400`; of one dimension the number alone. */
+export function sizeText(shape: readonly number[], count: number): string {
+  return shape.length > 1 ? `${shapeText(shape)} = ${whole(count)}` : shapeText(shape)
+}
+
 /** Bytes with a unit of 1024: `1.5 GiB`. */
 export function bytes(value: number | null | undefined): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return '–'

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { modules, pools, roman } from '../../fixture/nets'
 import { graphOf, visible } from '../../src/net/graph'
-import { coloursOf, kindOf, wordOf } from '../../src/net/kinds'
+import { coloursOf, kindOf, wordOf, wordOfShown } from '../../src/net/kinds'
 import { marksAt, marksOf } from '../../src/net/marks'
 import { find } from '../../src/net/search'
 
@@ -44,6 +44,16 @@ describe('colours', () => {
     expect(wordOf(leaf, 'process')).toBe('process 1')
     expect(wordOf({ ...leaf, block: { ...leaf.block!, process: [0, 2] } }, 'process')).toBe('processes 0, 2')
     expect(wordOf({ ...leaf, block: { ...leaf.block!, process: null } }, 'process')).toBe('every process')
+    expect(wordOf({ ...leaf, block: { ...leaf.block!, process: null, partition: 'batch' } }, 'process')).toBe('all, by examples')
+  })
+
+  it('names no single process for a module of several', () => {
+    const known = graphOf(modules())
+    const [shown] = visible(known, new Set(known.modules.keys())).nodes.filter((node) => node.kind === 'module')
+    const leaves = known.leaves.map((leaf) => ({ ...leaf, block: leaf.block && { ...leaf.block, process: leaf.index % 2 } }))
+    const below = () => [...known.leaves.keys()]
+    expect(wordOfShown(shown!, 'process', leaves, below)).toBe('several processes')
+    expect(wordOfShown(shown!, 'process', leaves, () => [leaves.findIndex((leaf) => leaf.block?.process === 1)])).toBe('process 1')
   })
 
   it('gives different words different colours', () => {
@@ -85,5 +95,13 @@ describe('marks', () => {
   it('are shown in part on the collapsed module around their block', () => {
     const marks = marksOf(graph, [{ kind: 'lesion', target: 'stage1/unit1/conv1', block: 'stage1/unit1/conv1', units: 4, of: 4 }])
     expect(marksAt(graph, marks, new Set(['stage1']))).toEqual(new Map([['stage1', [{ kind: 'lesion', whole: false, text: 'lesion' }]]]))
+  })
+
+  it('are one for a closed module, and whole where all its blocks have it', () => {
+    const graph = graphOf(modules())
+    const lesioned = (paths: string[]) => marksAt(graph, marksOf(graph, paths.map((path) => ({ kind: 'lesion', target: path, units: 4, of: 4 }))), new Set(['stage1'])).get('stage1')
+    const inside = graph.leaves.filter((leaf) => leaf.path.startsWith('stage1/')).map((leaf) => leaf.path)
+    expect(lesioned(inside)).toEqual([{ kind: 'lesion', whole: true, text: 'lesion' }])
+    expect(lesioned(inside.slice(1))).toEqual([{ kind: 'lesion', whole: false, text: 'lesion' }])
   })
 })

@@ -67,6 +67,20 @@ describe('the bar', () => {
     expect(server.commands).toEqual(['speed 30'])
   })
 
+  it('takes a speed as a number, and nothing that is none', async () => {
+    await server.live()
+    show(Transport, server)
+    const field = screen.getByLabelText('Speed, frames per second') as HTMLInputElement
+    expect([field.value, field.placeholder]).toEqual(['', 'max'])
+    fireEvent.keyDown(field, { key: 'ArrowUp' })
+    for (const text of ['0', '12.5']) {
+      fireEvent.input(field, { target: { value: text } })
+      fireEvent.keyDown(field, { key: 'Enter' })
+      await settled()
+    }
+    expect(server.commands).toEqual(['speed 12.5'])
+  })
+
   it('is asleep without a connection', async () => {
     await server.live()
     show(Transport, server)
@@ -76,6 +90,19 @@ describe('the bar', () => {
     expect(screen.getByLabelText('Clock').textContent).toMatch(/^lost.*frames\/s –/)
     fireEvent.keyDown(document.body, { key: ' ' })
     expect(server.commands).toEqual([])
+  })
+
+  it('says why a run is held, where a frame has failed', async () => {
+    await server.live()
+    show(Transport, server)
+    show(Toasts, server)
+    server.say({ type: 'status', ...STATUS, state: 'paused', held: 'net/loss: label 9 has no score' })
+    await waitFor(() => expect(screen.getByRole('alert').textContent).toContain('a frame has failed: net/loss: label 9 has no score'))
+    expect(screen.getByText('held').title).toBe('net/loss: label 9 has no score')
+    fireEvent.click(within(screen.getByRole('alert')).getByLabelText('Dismiss'))
+    server.say({ type: 'status', ...STATUS, state: 'running', held: null })
+    await settled()
+    expect(screen.getByLabelText('Clock').textContent).toMatch(/^running/)
   })
 
   it('says that the session has ended', async () => {

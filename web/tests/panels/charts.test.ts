@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Buffers, figuresOf, Watched } from '../../src/panels/charts/buffers'
-import { pointsOf, powers, tickText, verticalRange } from '../../src/panels/charts/chart'
+import { powers, tickText, valueAxis, verticalRange } from '../../src/panels/charts/axes'
+import { pointsOf } from '../../src/panels/charts/chart'
 import { grouped, isProfile, isShare, named } from '../../src/panels/charts/groups'
 import { linesOf } from '../../src/panels/charts/metrics'
 import type { MetricsRow, Status } from '../../src/protocol'
@@ -139,4 +140,19 @@ it('gives every chart some height', () => {
   expect(rounded(verticalRange(0, 0, false, undefined))).toEqual([-1.1, 1.1])
   expect(verticalRange(0.02, 30, true, undefined)).toEqual([0.01, 100])
   expect(verticalRange(0.4, 0.6, false, [0, 1])).toEqual([0, 1])
+})
+
+describe('the vertical axis', () => {
+  const texts = (unit: 'share' | 'bytes', splits: number[], step: number) => {
+    const { values } = valueAxis(false, unit)
+    return (values as (plot: never, splits: number[], axis: number, space: number, step: number) => string[])(undefined as never, splits, 0, 0, step)
+  }
+
+  it('tells shares in percent', () => {
+    expect(texts('share', [0, 0.5, 1], 0.5)).toEqual(['0 %', '50 %', '100 %'])
+  })
+
+  it('tells bytes in units of 1024', () => {
+    expect(texts('bytes', [0, 2 ** 30, 3 * 2 ** 30], 2 ** 30)).toEqual(['0', '1 GiB', '3 GiB'])
+  })
 })

@@ -10,6 +10,7 @@ describe('ranges of sliders', () => {
     expect(rangeOf('learning/main/betas[0]', 0.9)).toMatchObject({ low: 0, high: 1 })
     expect(rangeOf('learning/main/weight_decay', 5e-4)).toMatchObject({ scale: 'log', zero: true })
     expect(rangeOf('data/duration', 7)).toMatchObject({ low: 0, high: 100, step: 1 })
+    expect(rangeOf('learning/main/every', 1)).toMatchObject({ low: 0, high: 10, step: 1 })
     expect(rangeOf('net/a/threshold', -0.3)).toMatchObject({ low: -1, high: 1 })
   })
 

@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { Fan } from '../../src/panels/inspector/fan'
-import { covers } from '../../src/panels/inspector/inspector'
 import { fromPixels, nested, readNpy, sides } from '../../src/panels/inspector/pictures'
 import { indexOf, packed, rectangle, region, unit } from '../../src/panels/inspector/regions'
-import { baseOf, endOf, inForceOn, wordsOf } from '../../src/panels/inspector/targets'
+import { baseOf, covers, endOf, inForceOn, wordsOf } from '../../src/panels/inspector/targets'
 import { bounds, layoutOf, nearSquare, ofInput, paint, pixelSize, placeAt, sequential, table } from '../../src/panels/inspector/tiles'
 import { targetOf } from '../../src/panels/inspector/touch'
 
@@ -31,6 +30,14 @@ describe('Fan', () => {
     for (let frame = 0; frame < 9; frame += 1) fan.push(frame, row(frame))
     expect(fan.frames).toEqual([0, 2, 4, 5, 6, 7, 8])
     expect(fan.rows.length).toBe(fan.frames.length)
+  })
+
+  it('takes what was kept of earlier frames, and what comes after, as rows with their frames', () => {
+    const fan = new Fan()
+    fan.pushRows([10, ...row(0), 20, ...row(1)])
+    fan.pushRows([30, ...row(2)])
+    expect(fan.frames).toEqual([10, 20, 30])
+    expect([...fan.last!]).toEqual([...row(2)])
   })
 
   it('has no extent without numbers', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { brief, bytes, duration, exact, parsed, shapeText, whole } from '../../src/panels/numbers'
+import { brief, bytes, duration, exact, parsed, shapeText, sizeText, whole } from '../../src/panels/numbers'
 
 describe('brief', () => {
   it.each([
@@ -42,4 +42,9 @@ it('writes whole numbers, shapes, sizes and times as people read them', () => {
   expect(bytes(1.5 * 1024 ** 3)).toBe('1.5 GiB')
   expect(duration(65)).toBe('1 min')
   expect(duration(3700)).toBe('1 h 1 min')
+})
+
+it('tells how many numbers a shape is of, where that is not the shape itself', () => {
+  expect(sizeText([32, 16, 5, 5], 12800)).toBe('32 × 16 × 5 × 5 = 12\u202f800')
+  expect(sizeText([16], 16)).toBe('16')
 })

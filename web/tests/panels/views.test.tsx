@@ -116,7 +116,7 @@ describe('the inspector', () => {
     await server.live()
     const { unmount } = show(Inspector, server)
     await select(server, { kind: 'block', path: 'hidden1' })
-    const wanted = ['whole net/hidden1/output', 'histogram net/hidden1/output', 'percentiles net/hidden1/weight', 'whole net/hidden1/weight']
+    const wanted = ['whole net/hidden1/output', 'histogram net/hidden1/output', 'distribution net/hidden1/weight', 'scalar net/hidden1/weight/gradient', 'whole net/hidden1/weight']
     await waitFor(() => expect(server.watched).toEqual(expect.arrayContaining(wanted)))
     expect(server.watched).not.toContain('histogram net/hidden1/bias') // folded
     unmount()
@@ -141,7 +141,7 @@ describe('the inspector', () => {
     await select(server, { kind: 'block', path: 'hidden1' })
     fireEvent.click(screen.getByRole('button', { name: 'Clamp', expanded: false }))
     await settled()
-    const value = screen.getByLabelText('Value')
+    const value = screen.getByLabelText('Value, number')
     fireEvent.input(value, { target: { value: '0.5' } })
     fireEvent.keyDown(value, { key: 'Enter' })
     await settled()
@@ -162,6 +162,45 @@ describe('the inspector', () => {
     await waitFor(() => expect(slider.getAttribute('aria-valuetext')).toBe('0.3'))
     fireEvent.change(slider, { target: { value: '250' } })
     expect(server.commands).toEqual(['set net/drop/p 0.25'])
+  })
+
+  it('sets a block’s words, and tells beside them why one is refused', async () => {
+    const server = new Server({ 'sessions/tiny/1/addresses': { addresses: [] } })
+    const [conv] = DESCRIPTION.blocks
+    await server.live({}, [], { ...DESCRIPTION, blocks: [{ ...conv!, settings: [{ address: 'net/hidden1/padding_mode', value: 'zeros' }] }] })
+    server.refuses.set('set net/hidden1/padding_mode none', 'must be zeros, reflect, replicate or circular')
+    show(Inspector, server)
+    await select(server, { kind: 'block', path: 'hidden1' })
+    const field = screen.getByLabelText('padding_mode') as HTMLInputElement
+    fireEvent.input(field, { target: { value: 'none' } })
+    fireEvent.keyDown(field, { key: 'Enter' })
+    await settled()
+    expect(screen.getByText('set net/hidden1/padding_mode none: must be zeros, reflect, replicate or circular')).toBeTruthy()
+    expect(field.value).toBe('zeros')
+  })
+
+  it('follows a clamp and noise that are in force with their sliders', async () => {
+    const server = new Server()
+    await server.live({ interventions: [{ kind: 'clamp', target: 'drop', value: 1 }, { kind: 'noise', target: 'drop', std: 0.1 }] })
+    show(Inspector, server)
+    await select(server, { kind: 'block', path: 'drop' })
+    for (const name of ['Clamp', 'Noise']) fireEvent.click(screen.getByRole('button', { name: new RegExp(`^${name}`), expanded: false }))
+    await settled()
+    fireEvent.change(screen.getByRole('slider', { name: 'Value' }), { target: { value: '750' } })
+    fireEvent.change(screen.getByRole('slider', { name: 'Std' }), { target: { value: '0' } })
+    expect(server.commands).toEqual(['clamp drop value=0.5', 'noise drop 0'])
+    for (const name of ['Clamp', 'Noise']) fireEvent.click(screen.getByRole('button', { name: new RegExp(`^${name}`), expanded: true }))
+  })
+
+  it('acts on all blocks of a module', async () => {
+    const server = new Server()
+    const blocks = DESCRIPTION.blocks.map((block) => ({ ...block, path: `enc/${block.path}`, module: 'enc' }))
+    await server.live({}, [], { ...DESCRIPTION, blocks, edges: [] })
+    show(Inspector, server)
+    await select(server, { kind: 'module', path: 'enc' })
+    fireEvent.click(within(screen.getByLabelText('The whole module')).getByText('Lesion'))
+    fireEvent.click(within(screen.getByLabelText('The whole module')).getByText('Reinitialise'))
+    expect(server.commands).toEqual(['lesion enc/**', 'reinitialise net/enc/**'])
   })
 
   it('shows why a change of the net is refused beside the form', async () => {
@@ -246,16 +285,59 @@ describe('the journal', () => {
     expect(screen.getAllByRole('row')[1]!.textContent).toContain('shell')
   })
 
-  it('goes back to the frame that was scrubbed to', async () => {
+  const track = () => {
+    const line = document.querySelector('.track') as HTMLElement
+    line.getBoundingClientRect = () => new DOMRect(0, 0, 1200, 46)
+    const at = (type: string, clientX: number) => fireEvent(line, new PointerEvent(type, { bubbles: true, button: 0, pointerId: 1, clientX }))
+    return { line, at }
+  }
+
+  it('goes back to the frame that it was dragged to, and on again', async () => {
+    const server = new Server()
+    await server.live({}, [entry(9, 'lesion hidden1')])
+    show(Journal, server)
+    const { at } = track()
+    at('pointerdown', 1200)
+    at('pointermove', 900)
+    await settled()
+    at('pointermove', 600)
+    await settled()
+    expect(screen.getByRole('slider', { name: 'Frame to go to' }).getAttribute('aria-valuenow')).toBe('60')
+    expect(screen.getByText('sets 1 command aside')).toBeTruthy()
+    expect(server.commands).toEqual([])
+    at('pointerup', 600)
+    await settled()
+    expect(server.commands).toEqual(['back 60'])
+
+    server.say({ type: 'status', ...STATUS, state: 'paused', clock: { ...STATUS.clock, frame: 60, step: 60 } })
+    await settled()
+    const slider = screen.getByRole('slider', { name: 'Frame to go to' })
+    expect(slider.getAttribute('aria-valuemax')).toBe('120') // the line stays as long as it was
+    for (const key of ['End', 'ArrowLeft', 'Enter']) {
+      fireEvent.keyDown(slider, { key })
+      await settled()
+    }
+    expect(server.commands).toEqual(['back 60', 'step 59'])
+  })
+
+  it('only aims where it is clicked, and nowhere once a drag is given up', async () => {
     const server = new Server()
     await server.live()
     show(Journal, server)
-    fireEvent.input(screen.getByLabelText('Frame to go back to'), { target: { value: '5000' } })
+    const { at } = track()
+    at('pointerdown', 300)
+    at('pointerup', 300)
     await settled()
-    fireEvent.click(screen.getByText('Back to frame 60'))
-    expect(server.commands).toEqual(['back 60'])
+    expect(screen.getByText('Back to frame 30')).toBeTruthy()
+    fireEvent.click(screen.getByText('Stay'))
+    at('pointerdown', 300)
+    at('pointermove', 500)
     await settled()
-    expect((screen.getByText('Drag to go back') as HTMLButtonElement).disabled).toBe(true)
+    fireEvent.keyDown(window, { key: 'Escape' })
+    at('pointerup', 500)
+    await settled()
+    expect(server.commands).toEqual([])
+    expect((screen.getByText('Drag to go to a frame') as HTMLButtonElement).disabled).toBe(true)
   })
 
   it('goes back to before a command', async () => {

@@ -149,7 +149,14 @@ class Hub:
             RequestError: an address, the reduction or a setting is unknown, or they do not go together.
         """
         with self._lock:
-            return make_query(address, reduction, stream, settings, self._values.subjects, self._session.net)
+            subjects, net = self._values.subjects, self._session.net
+            return make_query(address, reduction, stream, settings, subjects, net, self._whole_shape)
+
+    def _whole_shape(self, address: str) -> tuple[int, ...] | None:
+        """The shape of a parameter that several processes share, each of which may have nothing of it."""
+        placement = self._session.placement
+        held = None if placement is None else placement.holdings.get(address)
+        return None if held is None else tuple(held.shape)
 
     def add(self, watch: Watch) -> None:
         """Takes in a watch; it is answered in the next frame, or at once where none runs."""

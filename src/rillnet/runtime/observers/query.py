@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,6 +57,7 @@ def make_query(
     settings: Mapping[str, Any],
     subjects: Subjects,
     net: nn.Module,
+    whole: Callable[[str], tuple[int, ...] | None] = lambda address: None,
 ) -> Query:
     """A question that can be answered.
 
@@ -67,6 +68,7 @@ def make_query(
         settings: of the reduction.
         subjects: finds what stands behind addresses.
         net: the net.
+        whole: the shape of a parameter of which this process has a part, or nothing; None where it has all of it.
 
     Raises:
         RequestError: an address, the reduction or a setting is unknown, or they do not go together; with all faults.
@@ -88,7 +90,8 @@ def make_query(
     if stream is None and any(subject.signature is not None and subject.signature.batched for subject in found):
         made = made.of_streams()
     for subject in found:
-        shape = subject.shape(net, stream)
+        shared = whole(subject.parameter) if subject.kind in ("tensor", "gradient") else None
+        shape = shared or subject.shape(net, stream)
         rule = made.rule(shape) if shape is not None else ""
         faults += [Fault(subject.address, rule)] if rule else []
     if is_list and not made.mixes_shapes:

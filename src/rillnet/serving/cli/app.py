@@ -12,15 +12,16 @@ from rillnet.serving.cli.request import carried_out_by
 
 app = typer.Typer(
     name="rillnet",
-    help="Runs, trains and serves neural nets that are described by experiment documents.",
-    epilog="A RUN is a run directory, name/number, or a name for its newest. "
+    help="Run, train and serve neural nets that are described by experiment documents.",
+    epilog="Begin with `rillnet show lenet`, `rillnet list` and `rillnet run EXPERIMENT`. "
+    "A RUN is a run directory, name/number, or a name for its newest. "
     "Exit codes: 0 done, 2 the request is wrong, 3 the data is wrong, 4 it failed, 130 interrupted and saved.",
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-runs = typer.Typer(help="Looks at runs, stops and removes them.", rich_markup_mode=None)
+runs = typer.Typer(help="Look at runs, stop and remove them.", rich_markup_mode=None)
 app.add_typer(runs, name="runs")
 
 
@@ -36,7 +37,7 @@ def options(
         bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Runs, trains and serves neural nets that are described by experiment documents."""
+    """Run, train and serve neural nets that are described by experiment documents."""
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object; progress goes to standard error.")]
@@ -61,14 +62,14 @@ MachineName = Annotated[
 Port = Annotated[
     int | None, typer.Option(min=0, max=65535, help="The port; any free one for 0, and if the usual one is taken.")
 ]
-Host = Annotated[str, typer.Option(help="The address to listen on; others than this machine can reach any but this.")]
+Host = Annotated[str, typer.Option(help="The address to listen on; any other can be reached from other machines.")]
 OpenPage = Annotated[bool, typer.Option("--open", help="Open a browser.")]
 
 _RUNS = Path("runs")
 _HOST = "127.0.0.1"
 
 
-@app.command()
+@app.command(short_help="Train, or go on with a run that was stopped or killed.")
 @carried_out_by("rillnet.serving.cli.running:run")
 def run(
     experiment: ExperimentOrRun,
@@ -90,7 +91,7 @@ def run(
     """Train; the same command goes on with a run that was stopped or killed."""
 
 
-@app.command()
+@app.command(short_help="Command a running net at a prompt or from a script.")
 @carried_out_by("rillnet.serving.shell.opening:shell")
 def shell(
     experiment: Annotated[str, typer.Argument(metavar="EXPERIMENT|RUN", help="A document, or a run, live or not.")],
@@ -115,7 +116,7 @@ def shell(
 @carried_out_by("rillnet.serving.cli.evaluating:evaluate")
 def evaluate(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run, or the document of one.")],
-    split: Annotated[str | None, typer.Option(help="test or val; test where there is such data.")] = None,
+    split: Annotated[str | None, typer.Option(help="test or val; else test where there is such data.")] = None,
     checkpoint: Annotated[str, typer.Option(help="newest, best, a step, or a checkpoint's directory.")] = "newest",
     overrides: Overrides = None,
     root: Root = _RUNS,
@@ -130,8 +131,10 @@ def evaluate(
 def predict(
     run: OneRun,
     files: Annotated[list[Path], typer.Option("--input", "-i", help="A .npy file or an image; may be repeated.")],
-    field: Annotated[str | None, typer.Option(help="The input of the net; the first that is not a label.")] = None,
-    output: Annotated[str | None, typer.Option(help="The block to show; the scores that the loss reads.")] = None,
+    field: Annotated[
+        str | None, typer.Option(help="The input of the net that they are; else the first that is no label.")
+    ] = None,
+    output: Annotated[str | None, typer.Option(help="The block to show; else the scores that the loss reads.")] = None,
     top: Annotated[int, typer.Option(min=1, help="How many classes to show.")] = 3,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Write the values there: .npz or .json.")
@@ -171,7 +174,7 @@ def show(
     """Show a net's blocks, shapes and parameters, or what is in a run."""
 
 
-@app.command()
+@app.command(short_help="Propose the fastest placement of a net over some processes.")
 @carried_out_by("rillnet.serving.cli.planning:plan")
 def plan(
     experiment: Annotated[str, typer.Argument(metavar="EXPERIMENT", help="A document, a ready net, or a run.")],
@@ -179,7 +182,7 @@ def plan(
     machine: MachineName = None,
     batch: Batch = None,
     overrides: Overrides = None,
-    rollout: Annotated[str | None, typer.Option(help="sequential or streaming; as in the document.")] = None,
+    rollout: Annotated[str | None, typer.Option(help="sequential or streaming; else as in the document.")] = None,
     root: Root = _RUNS,
     trust: Trust = False,
     json: Json = False,
@@ -187,7 +190,7 @@ def plan(
     """Propose the placement of a net over some processes that takes least time."""
 
 
-@app.command()
+@app.command(short_help="Run a trained net in another rollout, and compare.")
 @carried_out_by("rillnet.serving.cli.converting:convert")
 def convert(
     run: OneRun,
@@ -205,7 +208,7 @@ def convert(
     """Run a trained net in another rollout, and print the largest difference."""
 
 
-@app.command()
+@app.command(short_help="Train on one process and on several, and compare.")
 @carried_out_by("rillnet.serving.cli.checking:check")
 def check(
     experiment: Annotated[str, typer.Argument(metavar="EXPERIMENT", help="A document.")],
@@ -223,7 +226,7 @@ def check(
     """Train in one process and on several, and print the largest difference of each block."""
 
 
-@app.command()
+@app.command(short_help="Show, start and stop runs in a browser; answer programs.")
 @carried_out_by("rillnet.serving.cli.serve:serve")
 def serve(
     root: Annotated[Path, typer.Option("--runs", "--root", metavar="DIR", help="The directory of all runs.")] = _RUNS,
@@ -238,11 +241,11 @@ def serve(
     """Show all runs in a browser, start and stop them there, and answer programs."""
 
 
-@app.command()
+@app.command(short_help="Do a run again, and compare it with what it saved.")
 @carried_out_by("rillnet.serving.cli.replaying:replay")
 def replay(
     run: OneRun,
-    until: Annotated[int | None, typer.Option(min=1, help="The step to stop at; the newest saved one.")] = None,
+    until: Annotated[int | None, typer.Option(min=1, help="The step to stop at; else the newest saved one.")] = None,
     frame: Annotated[int | None, typer.Option(min=1, help="One frame that could not be learned from.")] = None,
     root: Root = _RUNS,
     trust: Trust = False,

@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from rillnet.errors import Fault, RequestError, RunError
+from rillnet.errors import Fault, RequestError, RunError, suggest
 from rillnet.model.frontends import yaml
 from rillnet.runtime import checkpoint as checkpoints
 from rillnet.runtime.rundirectory import RunDirectory
@@ -82,6 +82,9 @@ def _placement_words(placement: str | None) -> list[str]:
     if Path(placement).is_file():
         values = yaml.read(placement).values
         return [f"placement={json.dumps(values.get('placement', values))}"]
+    if not placement.lstrip().startswith("{"):
+        rule = f"must be {', '.join(_KINDS)}, a file, or a placement such as {{mesh: {{data: 2}}}}"
+        raise RequestError(Fault("--placement", rule, placement, hint=suggest(placement, _KINDS)))
     return [f"placement={placement}"]
 
 

@@ -17,7 +17,7 @@ from rillnet.runtime.interventions.bounds import numbers_for
 from rillnet.runtime.plan import needed_by
 from rillnet.runtime.program import Program
 from rillnet.runtime.session import Session
-from rillnet.serving.cli.finding import find_checkpoint, load_run, open_session
+from rillnet.serving.cli.finding import load_run, open_session, take_checkpoint
 from rillnet.serving.cli.terminal import Terminal
 from rillnet.spec import RolloutSpec
 
@@ -51,13 +51,16 @@ def convert(
 
     Returns:
         The delays, how many frames later each output comes, and the largest difference by output.
+
+    Raises:
+        RequestError: there is no such run, checkpoint or rollout, or the net cannot be run in it.
     """
     if rollout not in POLICIES:
         hint = suggest(rollout, POLICIES)
         raise RequestError(Fault("--rollout", f"must be {' or '.join(POLICIES)}", rollout, hint=hint))
     loaded = load_run(run, None, root, trust)
     assert loaded.directory is not None
-    saved, _ = find_checkpoint(loaded.directory, checkpoint)
+    saved = take_checkpoint(terminal, loaded.directory, checkpoint)
     asked = RolloutSpec.model_validate({"default": rollout, "align": align})
     with open_session(loaded, saved) as session:
         other = Rollout.from_spec(session.net, asked)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rillnet.errors import Fault, RequestError, suggest
-from rillnet.serving.cli.finding import find_checkpoint, load_run, open_session
+from rillnet.serving.cli.finding import load_run, open_session, take_checkpoint
 from rillnet.serving.cli.terminal import Terminal
 from rillnet.spec import Phase
 from rillnet.training.evaluation import Evaluation
@@ -39,14 +39,16 @@ def evaluate(
 
     Returns:
         The metrics, how many examples they are of, and of which checkpoint.
+
+    Raises:
+        RequestError: there is no such run, split or checkpoint.
+        CheckpointError: the checkpoint is damaged.
     """
     if split is not None and split not in _SPLITS:
         raise RequestError(Fault("--split", "must be test or val", split, hint=suggest(split, _SPLITS)))
     loaded = load_run(run, overrides, root, trust)
     assert loaded.directory is not None
-    saved, damaged = find_checkpoint(loaded.directory, checkpoint)
-    for text in damaged:
-        terminal.say(f"{text}; taking the checkpoint before")
+    saved = take_checkpoint(terminal, loaded.directory, checkpoint)
     with open_session(loaded, saved) as session:
         data = session.data
         if data is None:

@@ -14,7 +14,9 @@ from rillnet.runtime import manifest
 from rillnet.runtime.checkpoint import Checkpoint
 from rillnet.runtime.rundirectory import RunDirectory
 from rillnet.runtime.session import Session
-from rillnet.training.experiment import Experiment, Run, load
+from rillnet.serving.cli.terminal import Terminal
+from rillnet.training.experiment import Experiment
+from rillnet.training.loading import Run, load
 
 
 def load_experiment(path: str, overrides: Sequence[str] | None, root: Path, trust: bool) -> Experiment:
@@ -84,9 +86,27 @@ def find_checkpoint(run: RunDirectory, which: str) -> tuple[Checkpoint, list[str
         return checkpoints.load(_checkpoint_path(run, which)), []
     found, damaged = checkpoints.newest(run.checkpoints)
     if found is None:
-        reason = "every checkpoint is damaged: " + "; ".join(damaged) if damaged else "has saved no checkpoint yet"
-        raise CheckpointError(f"{run}: {reason}")
+        none = f"has saved no checkpoint yet; rillnet run {run} goes on with it"
+        raise CheckpointError(f"{run}: {'every checkpoint is damaged: ' + '; '.join(damaged) if damaged else none}")
     return found, damaged
+
+
+def take_checkpoint(terminal: Terminal, run: RunDirectory, which: str) -> Checkpoint:
+    """A checkpoint of a run, as `find_checkpoint` finds it; what is passed over on the way is told.
+
+    Args:
+        terminal: where to tell it.
+        run: the run.
+        which: `newest`, `best`, a step, or a path.
+
+    Raises:
+        RequestError: it is none of these.
+        CheckpointError: there is none, or the one that is meant is damaged.
+    """
+    found, damaged = find_checkpoint(run, which)
+    for text in damaged:
+        terminal.say(f"{text}; taking the checkpoint before")
+    return found
 
 
 def _checkpoint_path(run: RunDirectory, which: str) -> Path:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rillnet.errors import Fault, RequestError
+from rillnet.errors import Fault, RequestError, first_line
 from rillnet.runtime.placement.elastic import fewer, fitted
 from rillnet.runtime.placement.joining import (
     LostContactError,
@@ -110,13 +110,13 @@ def as_one_of_many(terminal: Terminal, experiment: Experiment) -> Iterator[None]
     try:
         with joining(spec.timeout, experiment.fingerprint):
             yield
-    except Exception as error:
+    except Exception as error:  # each backend has its own error for a peer that is gone; others go on as they are
         if not is_lost_contact(error):
             raise
         if is_supervised():  # which tells what happened, and need not be told
             os._exit(LostContactError.exit_code)
-        first = str(error).splitlines()[0]
-        raise LostContactError(f"process {os.environ['RANK']} lost contact with the others: {first}") from error
+        told = f"process {os.environ['RANK']} lost contact with the others: {first_line(error)}"
+        raise LostContactError(told) from error
 
 
 def words_of(options: Mapping[str, Any]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,7 @@ def placeable(
         RequestError: holds every fault found, with its place.
     """
     spec = document.experiment() if set(document.values) > {"net"} else None
-    there = machine_of(machine) if machine is not None and machine != "here" else this_machine()
+    there = _machine(machine) if machine is not None and machine != "here" else this_machine()
     given = Rollout(net, default=rollout) if rollout else _rollout(net, spec)
     if given.check():
         raise RequestError(document.located(given.check()))
@@ -80,6 +80,19 @@ def placeable(
     examples = batch or (spec.data.batch_size if spec is not None and spec.data is not None else _BATCH)
     timing = Timed(there) if there.name == "here" else Rates(there)
     return Placeable(given, placement, examples, there, timing, optimizer_copies(spec))
+
+
+def _machine(text: str) -> Machine:
+    try:
+        return machine_of(text)
+    except RequestError as error:
+        faults = [
+            fault
+            if fault.address.startswith("-") or fault.location is not None
+            else replace(fault, address=f"--machine.{fault.address}")
+            for fault in error.faults
+        ]
+        raise RequestError(faults) from error
 
 
 def _rollout(net: Net, spec: ExperimentSpec | None) -> Rollout:

@@ -5,16 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rillnet.errors import RequestError
 from rillnet.model.frontends import yaml
-from rillnet.model.net import Net
-from rillnet.registry import trusting
 from rillnet.runtime.placement.proposing import Candidate, Proposal, Proposer, override_of, yaml_of
 from rillnet.runtime.placement.table import as_dict, bytes_text, seconds_text
-from rillnet.runtime.rundirectory import DOCUMENT, RunDirectory
+from rillnet.serving.cli.described import Described
 from rillnet.serving.cli.placing import placeable
 from rillnet.serving.cli.terminal import Terminal, table
-from rillnet.training.experiment import find, folder_of
+from rillnet.training.loading import find
 
 _SHOWN = 5
 
@@ -49,15 +46,8 @@ def plan(
     Raises:
         RequestError: there is no such document, or no placement fits into the memory.
     """
-    found = find(experiment, overrides or (), root=root)
-    document = yaml.read(found.path / DOCUMENT) if isinstance(found, RunDirectory) else found
-    with trusting(trust, folder_of(document)):
-        spec = document.net() if set(document.values) <= {"net"} else document.experiment().net
-        try:
-            net = Net.from_spec(spec, device="meta", trust=trust)
-        except RequestError as error:
-            raise RequestError(document.located(error.faults)) from error
-    asked = placeable(document, net, batch, machine, rollout)
+    described = Described.of(find(experiment, overrides or (), root=root), trust, overrides)
+    asked = placeable(described.document, described.net, batch, machine, rollout)
     proposer = Proposer(asked.rollout, asked.batch, asked.machine, processes, copies=asked.copies, timing=asked.timing)
     proposal = proposer.propose()
     _print(terminal, proposal)

@@ -13,12 +13,12 @@ from torch import Tensor
 
 from rillnet.data.conversion import as_tensor, for_net
 from rillnet.data.decoding import SUFFIXES, decode, need_pillow
-from rillnet.errors import DataError, Fault, RequestError, suggest
+from rillnet.errors import DataError, Fault, RequestError, known_words, near_or_known
 from rillnet.model.layers.loss import CrossEntropy
 from rillnet.model.net import Net
 from rillnet.model.shapes import Signature, pick
 from rillnet.runtime.session import Session
-from rillnet.serving.cli.finding import find_checkpoint, load_run, open_session
+from rillnet.serving.cli.finding import load_run, open_session, take_checkpoint
 from rillnet.serving.cli.terminal import Terminal, table
 
 _WRITTEN = (".npz", ".json")
@@ -55,19 +55,23 @@ def predict(
 
     Returns:
         For each example classes and probabilities, or the values of the output.
+
+    Raises:
+        RequestError: there is no such run, field, output or checkpoint.
+        DataError: a file holds nothing that the net takes.
     """
     if out is not None and out.suffix not in _WRITTEN:
         raise RequestError(Fault("--out", f"must end in {' or '.join(_WRITTEN)}", str(out)))
     loaded = load_run(run, None, root, trust)
     assert loaded.directory is not None
-    saved, _ = find_checkpoint(loaded.directory, checkpoint)
+    saved = take_checkpoint(terminal, loaded.directory, checkpoint)
     with open_session(loaded, saved) as session:
         if session.data is None and session.spec.learning:
             terminal.say(
                 f"{loaded.directory}: its data came from Python; whatever prepared them there is not done here"
             )
         chosen = _field(session.net, field)
-        wanted = output or _default_output(session.net, chosen)
+        wanted = _output(session.net, output, chosen, f"{terminal.program} show {run} --resolved")
         examples = [_read(path, chosen, pick(session.net.inputs[chosen], None), resize) for path in files]
         names = [
             _name(path, index, len(found))
@@ -89,7 +93,7 @@ def _field(net: Net, name: str | None) -> str:
         floating = [key for key, kind in net.inputs.items() if pick(kind, None).dtype.is_floating_point]
         return floating[0] if floating else next(iter(net.inputs))
     if name not in net.inputs:
-        raise RequestError(Fault("--field", "is no input of the net", name, hint=suggest(name, net.inputs)))
+        raise RequestError(Fault("--field", "is no input of the net", name, hint=near_or_known(name, net.inputs)))
     return name
 
 
@@ -98,11 +102,20 @@ def _scores(net: Net) -> list[str]:
     return [block.sources[0].block for name, block in net.blocks.items() if isinstance(net[name], CrossEntropy)]
 
 
-def _default_output(net: Net, field: str) -> str:
+def _output(net: Net, name: str | None, field: str, listed_by: str) -> str:
+    """The block to show: the one that is asked for, or the scores of classes, or the last that can be computed."""
     computed = [step.name for step in net.steps("test", {field})]
     if not computed:
         raise RequestError(Fault("--field", "is not enough to compute any block; the net has other inputs too", field))
-    return next((name for name in _scores(net) if name in computed), computed[-1])
+    if name is None:
+        return next((score for score in _scores(net) if score in computed), computed[-1])
+    head = name.partition("/")[0]
+    if head not in net.blocks and head not in net.inputs:
+        raise RequestError(Fault(f"net/{name}", "unknown block", hint=near_or_known(name, computed, listed_by)))
+    if head in net.blocks and head not in computed:
+        rule = f"cannot be computed from {field!r} alone"
+        raise RequestError(Fault("--output", rule, name, hint=known_words(computed, listed_by)))
+    return name
 
 
 def _read(path: Path, field: str, kind: Signature, resize: bool) -> Tensor:

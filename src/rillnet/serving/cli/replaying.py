@@ -8,7 +8,7 @@ from typing import Any
 from rillnet.runtime.rundirectory import RunDirectory
 from rillnet.serving.cli.launching import as_one_of_many, is_launched, start_all, words_of
 from rillnet.serving.cli.terminal import Terminal
-from rillnet.training.experiment import Run
+from rillnet.training.loading import Run
 from rillnet.training.replaying import processes_of
 from rillnet.training.replaying import replay as do_again
 from rillnet.training.replaying_frames import replay_frame

@@ -22,7 +22,8 @@ from rillnet.serving.cli.terminal import Terminal
 from rillnet.serving.cli.watching import Watched, page_of
 from rillnet.serving.rest.live import end_with_server
 from rillnet.serving.rest.server import HOST
-from rillnet.training.experiment import Experiment, Run
+from rillnet.training.experiment import Experiment
+from rillnet.training.loading import Run
 from rillnet.training.tables import tables_text
 from rillnet.training.trainer import Trainer
 from rillnet.training.watching import Watch
@@ -65,6 +66,10 @@ def run(
 
     Returns:
         The run, how it stands, and its metrics; or an exit code, where other processes have told them.
+
+    Raises:
+        RequestError: the document has faults, or asks for what cannot be done; holds all of them.
+        Interrupted: it was stopped, and has saved.
     """
     with terminated_as_interrupted():
         end_with_server()

@@ -25,6 +25,9 @@ def list_runs(terminal: Terminal, name: str | None = None, root: Path = Path("ru
 
     Returns:
         How each stands.
+
+    Raises:
+        RequestError: there is no run of this experiment.
     """
     found = RunDirectory.all_in(root, name)
     if name is not None and not found:
@@ -73,6 +76,9 @@ def compare_runs(terminal: Terminal, names: list[str], root: Path = Path("runs")
 
     Returns:
         By address, the values that differ, one per run; and the metrics.
+
+    Raises:
+        RequestError: there are fewer than two, or there is no such run.
     """
     if len(names) < 2:
         raise RequestError("runs compare: needs two runs or more")

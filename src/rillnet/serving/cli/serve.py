@@ -19,6 +19,7 @@ from rillnet.serving.rest.runs import Runs
 from rillnet.serving.rest.security import Access, new_token
 from rillnet.serving.rest.server import HOST, listen, serving, url_of
 from rillnet.serving.rest.sessions import Sessions
+from rillnet.training.wording import count_text
 
 
 def serve(
@@ -61,7 +62,7 @@ def serve(
         stack.enter_context(serving(application, listening))
         stack.enter_context(terminated_as_interrupted())
         tell_address(terminal, url, token, open_page)
-        terminal.say(f"{len(RunDirectory.all_in(root))} runs in {root}; Ctrl-C ends the server")
+        terminal.say(f"{count_text(len(RunDirectory.all_in(root)), 'run')} in {root}; Ctrl-C ends the server")
         with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()
         terminal.say("ending; runs that were started here are saved")

@@ -7,21 +7,16 @@ from typing import Any
 
 from rillnet.errors import RequestError
 from rillnet.model import drawing, summary
-from rillnet.model.editing.edits import apply_all
 from rillnet.model.frontends import yaml
-from rillnet.model.frontends.yaml import Document
 from rillnet.model.net import Net
-from rillnet.model.rollout import Rollout
-from rillnet.registry import trusting
-from rillnet.runtime.rundirectory import DOCUMENT, RunDirectory
-from rillnet.serving.cli.finding import edits_of
+from rillnet.runtime.rundirectory import RunDirectory
+from rillnet.serving.cli.described import Described
 from rillnet.serving.cli.placing import show_placement
 from rillnet.serving.cli.standing import describe_fully, print_run
 from rillnet.serving.cli.tableau import show_tableaus
 from rillnet.serving.cli.terminal import Terminal
 from rillnet.serving.cli.where import show_where
-from rillnet.spec import NetSpec, RolloutSpec
-from rillnet.training.experiment import Experiment, find, folder_of
+from rillnet.training.loading import find
 
 _MOST_EDGES = 50
 """So many edges are listed; the JSON answer has all."""
@@ -63,34 +58,27 @@ def show(
 
     Returns:
         The same as a mapping.
+
+    Raises:
+        RequestError: there is no such thing, it has faults, or it cannot be shown so.
     """
     found = find(thing, overrides or (), root=root)
-    beside, edits = None, []
-    if where and not isinstance(found, RunDirectory):
+    asks_of_document = bool(overrides or resolved or svg is not None or rollout or placement)
+    if isinstance(found, RunDirectory) and (where or not asks_of_document):
+        return _show_run(terminal, found, where)
+    if where:
         raise RequestError("--where: is asked of a run, which alone has processes")
-    if isinstance(found, RunDirectory):
-        if where or not (overrides or resolved or svg is not None or rollout or placement):
-            return _show_run(terminal, found, where)
-        if overrides:
-            raise RequestError("--set: changes a document, and a run goes on as it began")
-        beside, edits = Path(found.origin) if found.origin else None, edits_of(found)
-        found = yaml.read(found.path / DOCUMENT)
-    for note in found.notes:
+    shown = Described.of(found, trust, overrides)
+    for note in shown.document.notes:
         terminal.say(f"note: {note}")
-    if resolved and not edits:
-        return _show_resolved(terminal, found)
-    with trusting(trust, beside or folder_of(found)):
-        net = apply_all(_net_of(found, trust), edits)
     if resolved:
-        return _show_resolved(terminal, found, net)
+        return _show_resolved(terminal, shown)
     if placement:
-        return show_placement(terminal, found, net, batch, machine, rollout, svg)
+        return show_placement(terminal, shown.document, shown.net, batch, machine, rollout, svg)
     if rollout:
-        own = None if _is_net(found) else lambda: _own_rollout(found, net, trust, beside)
-        return show_tableaus(terminal, net, rollout, frames, svg, own)
-    if not (_is_net(found) or edits):
-        _check_rollout(found, net)
-    return _show_net(terminal, net, depth, svg)
+        return show_tableaus(terminal, shown.net, rollout, frames, svg, None if shown.is_net else shown.rollout)
+    shown.check_rollout()
+    return _show_net(terminal, shown.net, depth, svg)
 
 
 def _show_run(terminal: Terminal, run: RunDirectory, where: bool) -> dict[str, Any]:
@@ -101,42 +89,13 @@ def _show_run(terminal: Terminal, run: RunDirectory, where: bool) -> dict[str, A
     return told
 
 
-def _show_resolved(terminal: Terminal, document: Document, edited: Net | None = None) -> dict[str, Any]:
-    spec: Any = document.net() if _is_net(document) else document.experiment()
-    if edited is not None:
-        spec = spec.model_copy(update={"net": edited.to_spec()})
+def _show_resolved(terminal: Terminal, shown: Described) -> dict[str, Any]:
+    spec: Any = shown.spec
+    if shown.edits:
+        spec = spec.model_copy(update={"net": shown.net.to_spec()})
     terminal.print(yaml.write(spec).rstrip("\n"))
     dumped: dict[str, Any] = spec.model_dump(mode="json", by_alias=True)
     return dumped
-
-
-def _net_of(document: Document, trust: bool) -> Net:
-    """The net of a document, without parameters."""
-    spec: NetSpec = document.net() if _is_net(document) else document.experiment().net
-    try:
-        return Net.from_spec(spec, device="meta", trust=trust)
-    except RequestError as error:
-        raise RequestError(document.located(error.faults)) from error
-
-
-def _own_rollout(document: Document, net: Net, trust: bool, beside: Path | None) -> Rollout:
-    """The rollout of an experiment, with the delays that its learning rules ask for."""
-    return Experiment.from_spec(document.experiment(), trust=trust, document=document, beside=beside).build_rollout(net)
-
-
-def _check_rollout(document: Document, net: Net) -> None:
-    """Looks whether the delays that a document gives are of edges that there are, and every cycle holds one."""
-    spec = document.experiment().rollout
-    if spec == RolloutSpec():
-        return
-    try:
-        Rollout.from_spec(net, spec).order()
-    except RequestError as error:
-        raise RequestError(document.located(error.faults)) from error
-
-
-def _is_net(document: Document) -> bool:
-    return set(document.values) <= {"net"}
 
 
 def _show_net(terminal: Terminal, net: Net, depth: int | None, svg: Path | None) -> dict[str, Any]:

@@ -128,7 +128,7 @@ def page_of(terminal: Terminal, session: Session, asked: Watched | None) -> Iter
         try:
             with noted:
                 yield page
-        except BaseException as error:
+        except BaseException as error:  # whatever ended the run is told to those who look at its page
             page.ended = str(error) or type(error).__name__
             raise
         finally:

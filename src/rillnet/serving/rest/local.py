@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import threading
 import time
@@ -50,7 +51,7 @@ class LocalSession:
         self._has_begun = is_ready
         session.control.listeners.append(self._heard)
         self._marks: list[tuple[float, int]] = []  # seconds and frames done then
-        self._net: tuple[int, bytes] | None = None
+        self._net: tuple[tuple[bool, tuple[tuple[float, bool], ...]], bytes] | None = None
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -106,6 +107,7 @@ class LocalSession:
             "choice": session.choice.as_dict() if session.choice is not None else None,
             "revision": self.revision,
             "ended": self.ended,
+            "held": control.held or None,
         }
 
     def _frames_per_second(self, frame: int) -> float | None:
@@ -147,10 +149,15 @@ class LocalSession:
     # --- what waits for the session -----------------------------------------------------------
 
     def net(self) -> bytes:
-        """The description of the net as JSON; made anew only after commands, which may have changed it."""
-        commands = sum(1 + entry.undone for entry in list(self.session.control.history))
-        if self._net is None or self._net[0] != commands:
-            self._net = (commands, encoded(self.between_frames(describe)))
+        """The description of the net as JSON; made anew only after commands, which may have changed it.
+
+        Counting them would not do: a run that goes back and takes another way may have as many.
+        """
+        executor = self.session.made_executor
+        commands = tuple((entry.time, entry.undone) for entry in list(self.session.control.history))
+        state = (executor is not None and executor.has_learned, commands)  # then it is known how blocks are computed
+        if self._net is None or self._net[0] != state:
+            self._net = (state, encoded(self.between_frames(describe)))
         return self._net[1]
 
     def addresses(self, pattern: str, limit: int) -> tuple[list[dict[str, Any]], bool]:
@@ -189,6 +196,18 @@ class LocalSession:
             if self.now() > deadline:
                 raise self._busy(_READY_S)
             time.sleep(_POLL_S)
+
+    async def ready(self) -> None:
+        """The same in a server's loop: requests that wait take no thread, of which there are few.
+
+        Raises:
+            Refused: it has not in time.
+        """
+        deadline = self.now() + _READY_S
+        while not self.is_ready:
+            if self.now() > deadline:
+                raise self._busy(_READY_S)
+            await asyncio.sleep(_POLL_S)
 
     def _busy(self, seconds: float) -> Refused:
         rule = f"the session has not come between two frames in {seconds:g} s; it is in a long step or an evaluation"

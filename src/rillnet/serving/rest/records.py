@@ -289,6 +289,7 @@ class SessionStatus(Told):
     choice: dict[str, Any] | None = Field(description="how frames are executed")
     revision: int = Field(description="grows with the net's structure")
     ended: str | None = Field(None, description="why the run ended, once it did")
+    held: str | None = Field(None, description="why the run is held, where a frame has failed")
 
 
 class NetDescription(Told):

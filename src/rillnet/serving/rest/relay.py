@@ -53,6 +53,8 @@ class Relay:
         body = b""
         while True:
             message = await receive()
+            if message["type"] == "http.disconnect":
+                return  # half a request must not be passed on, and nobody waits for its answer
             body += message.get("body", b"")
             if not message.get("more_body"):
                 break

@@ -27,7 +27,8 @@ from rillnet.serving.rest.faults import CONFLICT, NOT_FOUND, Refused, shown
 from rillnet.serving.rest.live import Live
 from rillnet.serving.rest.metrics import MetricsOfRuns
 from rillnet.serving.rest.routes import Content, Route
-from rillnet.training.experiment import Experiment, load
+from rillnet.training.experiment import Experiment
+from rillnet.training.loading import load
 
 PICTURES = {".png": "image/png", ".svg": "image/svg+xml"}
 _FOLDERS = (".", "pictures")  # of a run directory, where pictures lie

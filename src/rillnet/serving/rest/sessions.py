@@ -120,7 +120,7 @@ class Sessions:
         """Has a command applied between two frames, and waits for what comes of it; a refused one changes nothing."""
         local = self.find(name, number)
         command = asked_command(asked.text, asked.name, asked.arguments)
-        await asyncio.to_thread(local.await_ready)
+        await local.ready()
         future = await asyncio.to_thread(local.submit, command, asked.origin)
         try:
             entry = await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), asked.wait)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import dataclass, field
 from typing import Any
 
+from rillnet.errors import Fault
 from rillnet.runtime.control.history import Event
 from rillnet.serving.rest.asgi import Receive, Scope, Send
-from rillnet.serving.rest.faults import shown
+from rillnet.serving.rest.faults import record_of, shown
 from rillnet.serving.rest.local import LocalSession
 from rillnet.serving.rest.metrics import Tail, values_of
 from rillnet.serving.rest.system import SystemFigures
@@ -45,12 +47,12 @@ class Stream:
             return
         viewer = Viewer(self.local, receive, send)
         self._viewers.add(viewer)
-        if self._pulse is None:
-            self._begin()
-        viewer.outbox.put({"type": "status", **await self._status()})
-        if self.local.ended is not None:
-            viewer.outbox.put({"type": "ended", "reason": self.local.ended})
         try:
+            if self._pulse is None:
+                self._begin()
+            viewer.outbox.put({"type": "status", **await self._status()})
+            if self.local.ended is not None:
+                viewer.outbox.put({"type": "ended", "reason": self.local.ended})
             await viewer.serve()
         finally:
             self._viewers.discard(viewer)
@@ -86,8 +88,12 @@ class Stream:
     def _pass_on(self, event: Event) -> None:
         if event.entry is not None:
             self._tell({"type": "entry", **shown(event.entry.as_dict())})
+        if self._viewers:  # the last one may have gone since
+            self._tell_newest({"type": "status", **self.local.status()})
+
+    def _tell_newest(self, message: dict[str, Any]) -> None:
         for viewer in self._viewers:
-            viewer.outbox.put_newest({"type": "status", **self.local.status()})
+            viewer.outbox.put_newest(message)
 
     def _tell(self, message: dict[str, Any]) -> None:
         for viewer in self._viewers:
@@ -98,25 +104,33 @@ class Stream:
 
     async def _beat(self) -> None:
         """Looks at what changes by itself, and tells what has changed."""
-        figures, tail = SystemFigures(), _tail_of(self.local)
-        before: dict[str, Any] = {}
-        beat = 0
+        pulse = _Pulse(SystemFigures())
         while True:
             await asyncio.sleep(STATUS_S)
-            beat += 1
-            status = await self._status()
-            if status != before:
-                before = status
-                for viewer in self._viewers:
-                    viewer.outbox.put_newest({"type": "status", **status})
-            if beat % round(METRICS_S / STATUS_S) == 0:
-                tail = tail or _tail_of(self.local)
-                if tail is not None:
-                    await self._tell_metrics(tail)
-            if beat % round(SYSTEM_S / STATUS_S) == 0:
-                system = await asyncio.to_thread(figures.read)
-                for viewer in self._viewers:
-                    viewer.outbox.put_newest({"type": "system", **system})
+            try:
+                await self._look(pulse)
+            except Exception as error:  # whatever one look fails on, viewers wait for the next ones
+                self._tell_failure(pulse, error)
+
+    async def _look(self, pulse: _Pulse) -> None:
+        pulse.beat += 1
+        status = await self._status()
+        if status != pulse.status:
+            pulse.status = status
+            self._tell_newest({"type": "status", **status})
+        if pulse.beat % round(METRICS_S / STATUS_S) == 0:
+            pulse.tail = pulse.tail or _tail_of(self.local)
+            if pulse.tail is not None:
+                await self._tell_metrics(pulse.tail)
+        if pulse.beat % round(SYSTEM_S / STATUS_S) == 0:
+            self._tell_newest({"type": "system", **await asyncio.to_thread(pulse.figures.read)})
+
+    def _tell_failure(self, pulse: _Pulse, error: Exception) -> None:
+        """Says once what keeps on failing, rather than five times a second."""
+        rule = f"what changes by itself cannot be told: {type(error).__name__}: {error}"
+        if rule != pulse.failure:
+            pulse.failure = rule
+            self._tell({"type": "refused", "id": None, "faults": [record_of(Fault("", rule)).model_dump()]})
 
     async def _tell_metrics(self, tail: Tail) -> None:
         rows, is_new = await asyncio.to_thread(tail.read)
@@ -125,6 +139,17 @@ class Stream:
         if rows:
             told = [{"step": row["step"], **values_of(row)} for _, row in rows]
             self._tell({"type": "metrics", "rows": told, "last": tail.place})
+
+
+@dataclass
+class _Pulse:
+    """What is remembered from one look to the next, as long as somebody looks."""
+
+    figures: SystemFigures
+    tail: Tail | None = None
+    status: dict[str, Any] = field(default_factory=dict)
+    beat: int = 0
+    failure: str = ""
 
 
 def _tail_of(local: LocalSession) -> Tail | None:

@@ -260,7 +260,7 @@ def _settings(given: dict[str, Any]) -> dict[str, Any]:
     Raises:
         RequestError: one is.
     """
-    wrong = [name for name in given if name in ("address", "reduction", "rate", "stream", "id")]
+    wrong = [name for name in given if name in ("self", "address", "reduction", "rate", "stream", "id")]
     if wrong:
         raise RequestError([Fault(f"settings.{name}", "is no setting of a reduction") for name in wrong])
     return given

@@ -119,7 +119,7 @@ class LocalSession:
             say(f"finished after {count_text(session.clock.step, 'step')}: {metrics_text(metrics)}")
         except Interrupted as error:
             say(str(error))
-        except BaseException as error:
+        except BaseException as error:  # ends this thread; raised again in the one that asks, by `_raise`
             self._error = error
             if isinstance(error, RillnetError) and self._begun.is_set():
                 say(str(error))

@@ -22,7 +22,8 @@ from rillnet.serving.shell.protocol import Reached
 from rillnet.serving.shell.remote import RemoteSession
 from rillnet.serving.shell.results import plain_value
 from rillnet.serving.shell.script import Line, divide
-from rillnet.training.experiment import Experiment, Run, find
+from rillnet.training.experiment import Experiment
+from rillnet.training.loading import Run, find
 
 _PIPE = "standard input"
 
@@ -146,7 +147,7 @@ def _begin(terminal: Terminal, loaded: Experiment, root: Path, *, fresh: bool, p
     session = LocalSession(loaded, root=root, fresh=fresh, say=lambda text: _tell(terminal, text))
     try:
         session.begin(plays=play)
-    except BaseException as error:
+    except BaseException as error:  # raised again: whatever ends its beginning must let go of the run directory
         session.close()
         if isinstance(error, RequestError):
             raise loaded.located(error) from error

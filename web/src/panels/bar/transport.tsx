@@ -5,9 +5,11 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 import { liveOf } from '../charts/live'
 import { useStore } from '../context'
 import { Confirm } from '../forms/confirm'
+import { NumberField } from '../forms/number'
 import { brief, whole } from '../numbers'
 import { Keys } from './keys'
 import { Icon, type IconName } from './icons'
+import { tell } from './toasts'
 import { action, isGoing, keyText, speedCommand, speedPlace, SPEEDS, type Action } from './actions'
 
 const STATES = {
@@ -16,6 +18,7 @@ const STATES = {
   paused: 'paused',
   stopping: 'stopping',
   ended: 'ended',
+  held: 'held',
   silent: 'no answer',
   lost: 'lost',
 }
@@ -104,8 +107,7 @@ function Speed({ isOpen }: { isOpen: boolean }) {
   useEffect(() => setDragged(null), [speed])
   useEffect(() => () => clearTimeout(timer.current), [])
   const place = dragged ?? speedPlace(speed)
-  const shown = dragged === null ? speed : SPEEDS[dragged]
-  const text = shown === null || shown === undefined ? 'max' : `${brief(shown)}/s`
+  const shown = (dragged === null ? speed : SPEEDS[dragged]) ?? null
   const drag = (to: number) => {
     setDragged(to)
     clearTimeout(timer.current)
@@ -115,35 +117,50 @@ function Speed({ isOpen }: { isOpen: boolean }) {
     }, 150)
   }
   return (
-    <label class="speed" title="Frames per second at most ([ and ])">
-      <span>Speed</span>
+    <div class="speed" title="Frames per second at most ([ and ])">
+      <label for="speed">Speed</label>
       <input
+        id="speed"
         type="range"
         min={0}
         max={SPEEDS.length - 1}
         step={1}
         value={place}
         disabled={!isOpen}
-        aria-valuetext={text === 'max' ? 'as fast as it can' : `${text.replace('/s', '')} frames per second`}
+        aria-valuetext={shown === null ? 'as fast as it can' : `${brief(shown)} frames per second`}
         onInput={(event) => drag(Number(event.currentTarget.value))}
       />
-      <output>{text}</output>
-    </label>
+      <NumberField
+        label="Speed, frames per second"
+        hideLabel
+        isShort
+        min={0.01}
+        value={shown}
+        placeholder="max"
+        unit="/s"
+        disabled={!isOpen}
+        onCommit={(number) => void store.perform(`speed ${number}`)}
+      />
+    </div>
   )
 }
 
 function ClockView() {
   const store = useStore()
   const status = store.status.value
+  const held = status?.held ?? null
+  useEffect(() => {
+    if (held) tell(`The run is held, as a frame has failed: ${held}`, 'refused')
+  }, [held])
   if (!status) return <span class="clock note">{store.connection.value === 'open' ? 'asking how it stands' : ''}</span>
   const { clock, state, frames_per_second: pace } = status
   const connection = store.connection.value
   const isOver = store.ended.value !== null || connection === 'ended'
   const isKnown = connection === 'open' && !isOver && !store.isSilent.value
-  const word = isOver ? 'ended' : isKnown ? state : connection === 'open' ? 'silent' : 'lost'
+  const word = isOver ? 'ended' : isKnown ? (held && state === 'paused' ? 'held' : state) : connection === 'open' ? 'silent' : 'lost'
   return (
     <div class="clock" aria-label="Clock">
-      <span class={`state ${word}`} role="status" title={isKnown ? undefined : 'How it stood when it was last heard of'}>
+      <span class={`state ${word}`} role="status" title={isKnown ? (held ?? undefined) : 'How it stood when it was last heard of'}>
         {STATES[word]}
       </span>
       <Count name="frame" value={whole(clock.frame)} />

@@ -4,6 +4,7 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 import uPlot from 'uplot'
 import { isDark, token } from '../../theme'
 import { brief } from '../numbers'
+import { stepAxis, valueAxis, verticalRange, type Bounds, type Unit } from './axes'
 import { faded, lineColour } from './colours'
 import { joined, smoothed, thinned, type Points, type Series } from './series'
 
@@ -27,7 +28,9 @@ interface Props {
   axis?: string
   height?: number
   /** Vertical bounds that hold always, such as 0 and 1 for shares. */
-  bounds?: [number | null, number | null]
+  bounds?: Bounds
+  /** What its numbers are, if they are not plain ones. */
+  unit?: Unit
   /** Charts of the same group show the same moment below the pointer. */
   sync?: string
   format?: (value: number | null) => string
@@ -37,12 +40,10 @@ interface Props {
 const PACE = 250
 const LINES_SHOWN = 40
 /** How much of its colour a line has that stays behind the others. */
-const FAINT = 0.45
-/** Distances between two lines of an axis that counts: there is no half step. */
-const WHOLE = Array.from({ length: 13 }, (_, power) => [1, 2, 5].map((digit) => digit * 10 ** power)).flat()
+const FAINT = 0.6
 
 export function Chart(props: Props) {
-  const { title, lines, smoothing = 0, isLog = false, axis = 'step', height = 150, bounds, sync, format = (value) => brief(value) } = props
+  const { title, lines, smoothing = 0, isLog = false, axis = 'step', height = 150, bounds, unit, sync, format = (value) => brief(value) } = props
   const holder = useRef<HTMLDivElement>(null)
   const plot = useRef<uPlot | null>(null)
   const zoom = useRef<{ min: number; max: number } | null>(null)
@@ -50,7 +51,7 @@ export function Chart(props: Props) {
   const [isZoomed, setZoomed] = useState(false)
   const [newest, setNewest] = useState<(number | null)[]>([])
   const shown = lines.slice(0, LINES_SHOWN)
-  const key = JSON.stringify([shown.map((line) => [line.label, line.colour, line.dash, line.isFaint]), isLog, isDark.value, height, axis, bounds])
+  const key = JSON.stringify([shown.map((line) => [line.label, line.colour, line.dash, line.isFaint]), isLog, isDark.value, height, axis, bounds, unit])
 
   // What is drawn is read from here, so that new lines of the same look need no new plot.
   const drawn = useRef({ shown, smoothing })
@@ -67,6 +68,7 @@ export function Chart(props: Props) {
       height,
       width: Math.max(80, element.clientWidth),
       bounds,
+      unit,
       sync,
       axis,
       onPoint: setPointed,
@@ -212,14 +214,15 @@ interface Options {
   isLog: boolean
   width: number
   height: number
-  bounds: Props['bounds']
+  bounds: Bounds | undefined
+  unit: Unit | undefined
   sync: string | undefined
   axis: string
   onPoint(index: number | null): void
   onZoom(range: { min: number; max: number } | null): void
 }
 
-function plotOptions({ lines, dark, isLog, width, height, bounds, sync, axis, onPoint, onZoom }: Options): uPlot.Options {
+function plotOptions({ lines, dark, isLog, width, height, bounds, unit, sync, axis, onPoint, onZoom }: Options): uPlot.Options {
   const text = token('text-3')
   const grid = { stroke: token('line'), width: 1 }
   const font = `10px ${token('font')}`
@@ -240,8 +243,8 @@ function plotOptions({ lines, dark, isLog, width, height, bounds, sync, axis, on
       y: { distr: isLog ? 3 : 1, range: (_, min, max) => verticalRange(min, max, isLog, bounds) },
     },
     axes: [
-      { ...axes, ...(axis === 'step' ? { incrs: WHOLE } : {}), size: 22, space: 56, values: (_, splits, __, ___, step) => splits.map((split) => tickText(split, step)) },
-      { ...axes, ...(isLog ? { splits: (_: uPlot, __: number, low: number, high: number) => powers(low, high, 6) } : {}), size: 46, space: 26, values: (_, splits, __, ___, step) => splits.map((split) => (split === null ? '' : isLog ? brief(split) : tickText(split, step))) },
+      { ...axes, ...stepAxis(axis) },
+      { ...axes, ...valueAxis(isLog, unit) },
     ],
     series: [
       {},
@@ -269,39 +272,4 @@ function plotOptions({ lines, dark, isLog, width, height, bounds, sync, axis, on
       ready: [(plot) => plot.over.addEventListener('dblclick', () => onZoom(null))],
     },
   }
-}
-
-/** A number at an axis whose lines are a step apart: as many digits as tell neighbours apart. */
-export function tickText(value: number, step: number): string {
-  const size = Math.abs(value)
-  const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9))
-  if (size === 0) return '0'
-  if (size >= 1e4 || step >= 1e4) return brief(value, Math.max(3, Math.ceil(Math.log10(size / step)) + 1))
-  if (digits > 5) return brief(value, Math.max(3, Math.ceil(Math.log10(size / step)) + 1))
-  return value.toFixed(digits).replace('-', '−')
-}
-
-/** The powers of ten in a range, at most so many. */
-export function powers(low: number, high: number, most: number): number[] {
-  const first = Math.ceil(Math.log10(low) - 1e-9)
-  const last = Math.floor(Math.log10(high) + 1e-9)
-  const step = Math.max(1, Math.ceil((last - first + 1) / most))
-  return Array.from({ length: Math.floor((last - first) / step) + 1 }, (_, n) => 10 ** (first + n * step))
-}
-
-/** Vertical bounds with some room, never of no height. */
-export function verticalRange(min: number | null, max: number | null, isLog: boolean, bounds: Props['bounds']): [number, number] {
-  let low = bounds?.[0] ?? min ?? (isLog ? 0.1 : 0)
-  let high = bounds?.[1] ?? max ?? 1
-  if (isLog) {
-    low = 10 ** Math.floor(Math.log10(Math.max(low, 1e-12)))
-    high = 10 ** Math.ceil(Math.log10(Math.max(high, low * 1.0001)))
-    return low < high ? [low, high] : [low, low * 10]
-  }
-  if (low === high) {
-    const room = Math.abs(low) * 0.1 || 1
-    ;[low, high] = [low - room, high + room]
-  }
-  const room = (high - low) * 0.05
-  return [bounds?.[0] ?? low - room, bounds?.[1] ?? high + room]
 }

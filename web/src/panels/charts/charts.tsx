@@ -101,7 +101,7 @@ function useHeight(grid: { current: HTMLDivElement | null }): number {
   useEffect(() => {
     const panel = grid.current?.closest('.content')
     if (!panel) return
-    const observer = new ResizeObserver(() => setHeight(Math.round(Math.max(84, Math.min(260, panel.clientHeight - BAR - APART)))))
+    const observer = new ResizeObserver(() => setHeight(Math.round(Math.max(64, Math.min(260, panel.clientHeight - BAR - APART)))))
     observer.observe(panel)
     return () => observer.disconnect()
   }, [grid.current])
@@ -148,6 +148,7 @@ function MachineCharts({ filter, height }: SectionProps) {
             axis="seconds"
             height={height}
             bounds={isSize ? [0, null] : [0, 1]}
+            unit={isSize ? 'bytes' : 'share'}
             format={isSize ? (value) => bytes(value) : (value) => (value === null ? '–' : `${Math.round(value * 100)} %`)}
           />
         )

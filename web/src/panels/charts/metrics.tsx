@@ -62,7 +62,7 @@ function OneMetric({ group, list, sources, look }: OneProps) {
         sync="steps"
         format={format}
         {...(look.height ? { height: look.height } : {})}
-        {...(share ? { bounds: [0, 1] as [number, number] } : {})}
+        {...(share ? { bounds: [0, 1] as [number, number], unit: 'share' as const } : {})}
       />
     </>
   )

@@ -16,6 +16,8 @@ interface Props {
 const LEFT = 30
 const BOTTOM = 26
 const TOP = 6
+/** Width of a digit on a bar, with some room. */
+const LETTER = 7.2
 
 interface Bar {
   index: number
@@ -75,7 +77,7 @@ export function Profile({ title, list, sources, height }: Props) {
                 <title>{`${sources.length > 1 ? `${sources[run]!.label}, ` : ''}${bar.index} frames: ${percent(bar.value)}`}</title>
                 {bar.value !== null && <rect x={x} width={thick - 1} y={y(bar.value)} height={y(0) - y(bar.value)} fill={colour} opacity="0.85" />}
                 {bar.before !== null && <line class="before" x1={x} x2={x + thick - 1} y1={y(bar.before)} y2={y(bar.before)} />}
-                {run === 0 && bar.value !== null && slot > 20 && sources.length === 1 && (
+                {bar.value !== null && sources.length === 1 && thick > LETTER * String(Math.round(bar.value * 100)).length && (
                   <text
                     class={bar.value > 0.2 ? 'value inside' : 'value'}
                     x={x + thick / 2}

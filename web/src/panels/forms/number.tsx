@@ -35,6 +35,7 @@ export function NumberField(props: Props) {
     if (number !== value) props.onCommit(number)
   }
   const nudge = (direction: number) => {
+    if (shown === '') return // there is nothing to go on from
     const from = parsed(shown) ?? 0
     const size = whole ? 1 : from === 0 ? 0.1 : 10 ** Math.floor(Math.log10(Math.abs(from)))
     const next = Math.min(max ?? Infinity, Math.max(min ?? -Infinity, Number((from + direction * size).toPrecision(7))))

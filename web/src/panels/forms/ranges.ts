@@ -18,11 +18,15 @@ const SMALL: Range = { low: 1e-8, high: 1, scale: 'log', zero: true }
 const SHARES = new Set(['p', 'momentum', 'dropout', 'dampening', 'rho', 'alpha', 'keep', 'probability', 'prob'])
 const SMALLS = new Set(['weight_decay', 'eps', 'lr_decay', 'decay', 'l1', 'l2'])
 
+/** Whole numbers, by the last part of their address: of frames, steps, examples, things. */
+const COUNTS = new Set(['accumulate', 'every', 'start', 'period', 'frames', 'steps', 'duration', 'lag', 'window', 'offset', 'warmup', 'count'])
+
 /** A range that suits a number, by the last part of its address and the value that it has. */
 export function rangeOf(address: string, value: number): Range {
   const name = address.slice(address.lastIndexOf('/') + 1).replace(/\[\d+\]$/, '')
   const known = name === 'rate' || name === 'lr' ? RATE : SMALLS.has(name) ? SMALL : isShare(name, value) ? SHARE : null
   if (known && value >= 0 && value <= known.high) return known
+  if (COUNTS.has(name) && Number.isInteger(value) && value >= 0) return { ...around(Math.max(1, value)), step: 1 }
   if (Number.isInteger(value) && Math.abs(value) >= 2) return { ...around(value), step: 1 }
   return around(value)
 }

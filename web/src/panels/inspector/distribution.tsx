@@ -94,8 +94,8 @@ export function FanChart({ address, label, rate = 4 }: Props) {
     setLast(null)
   }, [address])
   useEffect(redraw, [isDark.value])
-  const refusal = useReadings(address, 'percentiles', { rate }, (reading) => {
-    fan.current.push(reading.frame, asNumbers(reading))
+  const refusal = useReadings(address, 'distribution', { rate }, (reading) => {
+    fan.current.pushRows(asNumbers(reading))
     redraw()
   })
   if (refusal) return null

@@ -3,14 +3,10 @@
 import type { Description, EdgeInfo } from '../../protocol'
 import { command, word } from '../commands'
 import { useStore } from '../context'
-import { useAddresses } from '../forms/addresses'
-import { Scalar } from '../forms/scalar'
+import { FaultList, useTries } from '../forms/tries'
 import { useSlice } from '../slice'
-import { FanChart, Histogram } from './distribution'
-import { asNumber } from './parameters'
-import { Section } from './section'
-import { FaultList, useTries } from './structure'
-import { inForceOn } from './targets'
+import { Parameter } from './parameters'
+import { covers, heldOf, inForceOn } from './targets'
 import { InForce } from './touch'
 
 /** How commands call an edge. */
@@ -23,6 +19,7 @@ export function EdgeInspector({ description, edge }: { description: Description;
   const name = edgeName(edge)
   const { attempt, faults, isBusy } = useTries()
   const list = useSlice(() => inForceOn(store.status.value?.interventions, name))
+  const held = useSlice(() => heldOf(store.status.value?.interventions))
   const isLesioned = list.some((one) => one.kind === 'lesion')
   const parameter = edge.weight === null ? undefined : description.blocks.flatMap((block) => block.parameters).find((one) => one.address === edge.weight)
   const select = (path: string) => (store.selection.value = { kind: 'block', path })
@@ -52,18 +49,7 @@ export function EdgeInspector({ description, edge }: { description: Description;
         <FaultList faults={faults} />
         <InForce list={list} />
       </header>
-      {edge.weight !== null && (
-        <Section id="edge weight" title="Weight" note={edge.weight}>
-          {parameter?.count === 1 ? <OneWeight address={edge.weight} /> : <Histogram address={edge.weight} label="Weight of the edge" />}
-          <FanChart address={edge.weight} label="Weight of the edge" />
-        </Section>
-      )}
+      {parameter && <Parameter of={parameter} held={held.some((target) => covers(target, parameter.address))} title="Weight" />}
     </div>
   )
-}
-
-function OneWeight({ address }: { address: string }) {
-  const store = useStore()
-  const found = useAddresses(address)
-  return <Scalar label="weight" address={address} value={asNumber(found?.[0])} onCommit={(number) => void store.perform(command('set', [word(address), String(number)]))} />
 }

@@ -26,6 +26,13 @@ export class Fan {
     this.rows.push(Float32Array.from(percentiles))
   }
 
+  /** Adds rows of a frame and its percentiles, one after another; the first rows of a watch are all that was kept before. */
+  pushRows(rows: ArrayLike<number>): void {
+    for (let at = 0; at + COUNT < rows.length; at += COUNT + 1) {
+      this.push(rows[at]!, Array.from({ length: COUNT }, (_, n) => rows[at + 1 + n]!))
+    }
+  }
+
   /** The newest percentiles. */
   get last(): Float32Array | null {
     return this.rows.at(-1) ?? null

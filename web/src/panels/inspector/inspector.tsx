@@ -4,19 +4,22 @@ import { useEffect, useState } from 'preact/hooks'
 import type { BlockInfo, Description, Shape } from '../../protocol'
 import { useStore } from '../context'
 import { Blank } from '../forms/blank'
-import { NumberField } from '../forms/number'
 import { shapeText, whole } from '../numbers'
 import { useSlice } from '../slice'
-import { FanChart, Histogram } from './distribution'
+import { Buffers } from './buffers'
+import { Clamp, Noise } from './clamp'
 import { EdgeInspector } from './edge'
-import { Maps, type Marked, type Tool } from './maps'
+import { Gradients } from './gradients'
+import type { Marked, Tool } from './maps'
+import { Module } from './module'
+import { Output } from './output'
 import { Overview } from './overview'
 import { Parameter } from './parameters'
 import { Section } from './section'
 import { BlockSettings } from './settings'
 import { Structure, Wiring } from './structure'
-import { inForceOn } from './targets'
-import { asBlock, Clamp, Deeds, InForce, MarkedPart, Noise, targetOf, ToolChoice } from './touch'
+import { covers, heldOf, inForceOn } from './targets'
+import { asBlock, Deeds, InForce, targetOf } from './touch'
 
 export function Inspector() {
   const store = useStore()
@@ -57,11 +60,12 @@ function Block({ description, block, isInput }: { description: Description; bloc
   const [marked, setMarked] = useState<Marked | null>(null)
   const all = useSlice(() => inForceOn(store.status.value?.interventions, block.path))
   const list = all.filter((one) => one.kind !== 'hold')
-  const held = useSlice(() => (store.status.value?.interventions ?? []).filter((one) => one.kind === 'hold').map((one) => one.target))
+  const held = useSlice(() => heldOf(store.status.value?.interventions))
   const isHeld = block.parameters.length > 0 && block.parameters.every((one) => held.some((target) => covers(target, one.address)))
   const shape = firstShape(block.shape)
   useEffect(() => setMarked(null), [tool])
   const noise = list.find((one) => one.kind === 'noise')
+  const clamp = list.find((one) => one.kind === 'clamp')
   const part = marked && shape && !marked.brush ? targetOf(block.path, shape, marked, false).target.slice(block.path.length) : ''
   return (
     <div class="inspector">
@@ -69,13 +73,15 @@ function Block({ description, block, isInput }: { description: Description; bloc
       {!isInput && <Deeds block={block} list={list} isHeld={isHeld} />}
       <InForce list={list} />
       <Section id="output" title="Output" note={shapeText(block.shape)}>
-        <Output path={block.path} isPicture={isPicture(block, isInput)} shape={shape} tool={tool} setTool={setTool} marked={marked} setMarked={setMarked} />
+        <Output description={description} block={block} isPicture={isPicture(block, isInput)} shape={shape} tool={tool} setTool={setTool} marked={marked} setMarked={setMarked} />
       </Section>
       <BlockSettings path={block.path} settings={block.settings} />
       {block.parameters.map((parameter) => (
         <Parameter key={parameter.address} of={parameter} held={held.some((target) => covers(target, parameter.address))} />
       ))}
-      <Clamp path={block.path} shape={shape} at={part || null} isClamped={list.some((one) => one.kind === 'clamp')} />
+      <Gradients parameters={block.parameters} />
+      <Buffers buffers={block.buffers ?? []} />
+      <Clamp path={block.path} shape={shape} at={part || null} clamp={clamp ?? null} />
       <Noise path={block.path} std={noise ? Number(noise.std ?? noise.value ?? 0) : null} />
       <Wiring description={description} path={block.path} />
       {!isInput && <Structure description={description} block={block} />}
@@ -89,21 +95,19 @@ function isPicture(block: BlockInfo, isInput: boolean): boolean {
   return isInput || (block.type === 'Identity' && shape?.length === 3 && shape[0] === 1)
 }
 
-/** Whether a pattern names an address: `*` within a part, `**` over parts, or the block that it belongs to. */
-export function covers(pattern: string, address: string): boolean {
-  if (address === pattern || address.startsWith(`${pattern}/`)) return true
-  const source = pattern
-    .split('**')
-    .map((piece) => piece.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '[^/]*'))
-    .join('.*')
-  return new RegExp(`^${source}$`).test(address)
+/** How several processes share a block. */
+const SHARED: Record<string, string> = {
+  batch: 'every process, some examples each',
+  feature: 'every process, some features each',
+  space: 'every process, some rows each',
+  none: 'every process, all of it',
 }
 
 function Head({ block, isInput }: { block: BlockInfo; isInput: boolean }) {
   const count = block.parameters.reduce((sum, one) => sum + one.count, 0)
   const facts = [
     block.how,
-    block.process === null || block.process === undefined ? null : `process ${[block.process].flat().join(', ')}`,
+    block.process === null || block.process === undefined ? (SHARED[block.partition ?? ''] ?? null) : `process ${[block.process].flat().join(', ')}`,
     block.exclude.length ? `not in ${block.exclude.join(', ')}` : null,
     block.tags.length ? block.tags.join(', ') : null,
   ].filter((fact) => fact !== null)
@@ -120,82 +124,5 @@ function Head({ block, isInput }: { block: BlockInfo; isInput: boolean }) {
       </p>
       {facts.length > 0 && <p class="note">{facts.join(' · ')}</p>}
     </header>
-  )
-}
-
-interface OutputProps {
-  path: string
-  isPicture: boolean
-  shape: Shape | null
-  tool: Tool
-  setTool(tool: Tool): void
-  marked: Marked | null
-  setMarked(marked: Marked | null): void
-}
-
-function Output({ path, isPicture, shape, tool, setTool, marked, setMarked }: OutputProps) {
-  const store = useStore()
-  const address = `net/${path}/output`
-  const count = shape?.reduce((product, size) => product * size, 1) ?? 1
-  const stream = store.stream.value
-  if (count === 1) {
-    return (
-      <>
-        <Histogram address={address} label="Output over the streams" />
-        <FanChart address={address} label="Output" />
-      </>
-    )
-  }
-  return (
-    <>
-      <div class="in-row">
-        <ToolChoice tool={tool} onChange={setTool} />
-        <NumberField label="Stream" isShort whole min={0} value={stream} onCommit={(next) => (store.stream.value = next)} />
-      </div>
-      {shape && (
-        <Maps
-          key={`${address} ${stream}`}
-          address={address}
-          label={`Output of ${path}`}
-          shape={shape}
-          isPicture={isPicture}
-          tool={tool}
-          marked={marked}
-          onMark={setMarked}
-        />
-      )}
-      {marked && shape && <MarkedPart path={path} shape={shape} marked={marked} onDone={() => setMarked(null)} />}
-      <Histogram address={address} label="Output" />
-      <FanChart address={address} label="Output" />
-    </>
-  )
-}
-
-function Module({ description, path }: { description: Description; path: string }) {
-  const store = useStore()
-  const inside = description.blocks.filter((block) => block.module === path || block.path.startsWith(`${path}/`))
-  const count = inside.reduce((sum, block) => sum + block.parameters.reduce((own, one) => own + one.count, 0), 0)
-  return (
-    <div class="inspector">
-      <header class="inspected">
-        <h2>{path}</h2>
-        <p class="note">
-          module of {whole(inside.length)} blocks, {whole(count)} parameters
-        </p>
-      </header>
-      <Section id="inside" title="Blocks">
-        <ul class="wiring">
-          {inside.slice(0, 200).map((block) => (
-            <li key={block.path}>
-              <button type="button" class="link" onClick={() => (store.selection.value = { kind: 'block', path: block.path })}>
-                {block.path.startsWith(`${path}/`) ? block.path.slice(path.length + 1) : block.path}
-              </button>
-              <span class="note">{block.type}</span>
-            </li>
-          ))}
-        </ul>
-        {inside.length > 200 && <p class="note">and {whole(inside.length - 200)} more; find them by name in the outline</p>}
-      </Section>
-    </div>
   )
 }

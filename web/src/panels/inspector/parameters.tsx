@@ -8,21 +8,28 @@ import { useAddresses } from '../forms/addresses'
 import { Choice } from '../forms/choice'
 import { NumberField } from '../forms/number'
 import { Scalar } from '../forms/scalar'
-import { shapeText, whole } from '../numbers'
+import { sizeText } from '../numbers'
 import { FanChart, Histogram } from './distribution'
 import { Maps } from './maps'
 import { Section } from './section'
 
 type What = 'values' | 'gradient'
 
-export function Parameter({ of, held }: { of: ParameterInfo; held: boolean }) {
+interface Props {
+  of: ParameterInfo
+  held: boolean
+  /** What it is called; its own name if left out. */
+  title?: string
+}
+
+export function Parameter({ of, held, title }: Props) {
   const store = useStore()
   const [what, setWhat] = useState<What>('values')
   const name = of.address.slice(of.address.lastIndexOf('/') + 1)
   const address = what === 'values' ? of.address : `${of.address}/gradient`
   const perform = (command: string) => void store.perform(command)
   return (
-    <Section id={`parameter ${name}`} title={name} note={`${shapeText(of.shape)}, ${whole(of.count)}${held ? ', held' : ''}`} isOpen={name !== 'bias'}>
+    <Section id={`parameter ${name}`} title={title ?? name} note={`${sizeText(of.shape, of.count)}${held ? ', held' : ''}`} isOpen={name !== 'bias'}>
       <Choice
         label={`What of ${name}`}
         options={[

@@ -1,45 +1,14 @@
 /** Changes of the net itself: connect, disconnect, add, remove, widen. The session says whether a change is valid. */
 
 import { useId, useState } from 'preact/hooks'
-import { FaultError, faultText, type BlockInfo, type Description } from '../../protocol'
+import type { BlockInfo, Description } from '../../protocol'
 import { edgesOf } from '../../session'
 import { command, word } from '../commands'
 import { useStore } from '../context'
 import { Confirm } from '../forms/confirm'
 import { NumberField } from '../forms/number'
+import { FaultList, useTries } from '../forms/tries'
 import { Section } from './section'
-
-/** Gives commands and keeps why the last one was refused, to be shown beside what asked for it. */
-export function useTries() {
-  const store = useStore()
-  const [faults, setFaults] = useState<string[]>([])
-  const [isBusy, setBusy] = useState(false)
-  const attempt = async (text: string): Promise<boolean> => {
-    setBusy(true)
-    try {
-      await store.command(text)
-      setFaults([])
-      return true
-    } catch (error) {
-      setFaults(error instanceof FaultError ? error.faults.map(faultText) : [String(error)])
-      return false
-    } finally {
-      setBusy(false)
-    }
-  }
-  return { attempt, faults, isBusy }
-}
-
-export function FaultList({ faults }: { faults: readonly string[] }) {
-  if (!faults.length) return null
-  return (
-    <ul class="fault-list" role="alert">
-      {faults.map((fault) => (
-        <li key={fault}>{fault}</li>
-      ))}
-    </ul>
-  )
-}
 
 export function Wiring({ description, path }: { description: Description; path: string }) {
   const store = useStore()

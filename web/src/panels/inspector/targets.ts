@@ -27,3 +27,18 @@ export function endOf(one: Intervention): string {
   const isPainted = one.mask !== undefined && / \(.*\)$/.test(one.target)
   return isPainted ? command('restore', [word(one.block ?? baseOf(one.target))], { mask: one.mask }) : command('restore', [word(one.target)])
 }
+
+/** The patterns of parameters that are held. */
+export function heldOf(interventions: readonly Intervention[] | undefined): string[] {
+  return (interventions ?? []).filter((one) => one.kind === 'hold').map((one) => one.target)
+}
+
+/** Whether a pattern names an address: `*` within a part, `**` over parts, or the block that it belongs to. */
+export function covers(pattern: string, address: string): boolean {
+  if (address === pattern || address.startsWith(`${pattern}/`)) return true
+  const source = pattern
+    .split('**')
+    .map((piece) => piece.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '[^/]*'))
+    .join('.*')
+  return new RegExp(`^${source}$`).test(address)
+}

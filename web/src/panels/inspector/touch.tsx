@@ -1,18 +1,12 @@
-/** What is done to a block: clamp, noise, lesion, hold, reinitialise; and what is in force. */
+/** What is done to a block and to marked parts of it: lesion, hold, reinitialise; and what is in force. */
 
-import { useEffect, useState } from 'preact/hooks'
-import { FaultError, type BlockInfo, type InputInfo, type Intervention } from '../../protocol'
-import type { Store } from '../../session'
+import { useState } from 'preact/hooks'
+import type { BlockInfo, InputInfo, Intervention } from '../../protocol'
 import { command, word } from '../commands'
 import { useStore } from '../context'
 import { Choice } from '../forms/choice'
-import { NumberField } from '../forms/number'
-import { brief } from '../numbers'
 import type { Tool, Marked } from './maps'
-import { PictureField } from './picture'
-import { nested } from './pictures'
 import { indexOf, packed, region, unit } from './regions'
-import { Section } from './section'
 import { endOf, wordsOf } from './targets'
 
 const TOOLS = [
@@ -108,126 +102,6 @@ export function InForce({ list }: { list: readonly Intervention[] }) {
         </li>
       ))}
     </ul>
-  )
-}
-
-type Kind = 'number' | 'picture' | 'normal' | 'uniform'
-const KINDS = [
-  { value: 'number', label: 'Number' },
-  { value: 'picture', label: 'Picture' },
-  { value: 'normal', label: 'Normal' },
-  { value: 'uniform', label: 'Uniform' },
-] as const
-
-/** Longer commands than this are sent by their arguments: as a text they would be refused. */
-const LONGEST_TEXT = 60_000
-
-async function clampLarge(store: Store, block: string, value: unknown): Promise<void> {
-  try {
-    await store.rest.post(store.path('commands'), { name: 'clamp', arguments: { block, value } })
-  } catch (error) {
-    store.fault.value = error instanceof FaultError ? error : new FaultError([{ address: block, rule: String(error) }])
-  }
-}
-
-interface ClampProps {
-  path: string
-  shape: readonly number[] | null
-  /** The part that is marked, as the index in brackets: `[:, 4:10, 4:10]`. */
-  at: string | null
-  isClamped: boolean
-}
-
-/** The form that clamps a block's output to a number, a picture, an array or a distribution. */
-export function Clamp({ path, shape, at, isClamped }: ClampProps) {
-  const store = useStore()
-  const [kind, setKind] = useState<Kind>('number')
-  const [number, setNumber] = useState(0)
-  const [spread, setSpread] = useState<[number, number]>([0, 1])
-  const [picture, setPicture] = useState<Float32Array | null>(null)
-  useEffect(() => setPicture(null), [path])
-  const size = shape?.reduce((product, one) => product * one, 1) ?? 0
-  const wanted =
-    kind === 'number'
-      ? number
-      : kind === 'picture'
-        ? picture && shape && nested(picture, shape)
-        : `${kind}(${spread[0]}, ${spread[1]})`
-  const isBad = kind === 'uniform' ? spread[1] <= spread[0] : kind === 'normal' ? spread[1] < 0 : wanted === null
-  const send = () => {
-    if (wanted === null) return
-    const named = at && kind !== 'picture' ? { at } : {}
-    const text =
-      typeof wanted === 'string' ? command('clamp', [word(path), word(wanted)], named) : command('clamp', [word(path)], { value: wanted, ...named })
-    if (text.length < LONGEST_TEXT) void store.perform(text)
-    else void clampLarge(store, path, wanted)
-  }
-  return (
-    <Section id="clamp" title="Clamp" note={isClamped ? 'in force' : undefined} isOpen={false}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault()
-          if (!isBad) send()
-        }}
-      >
-        <Choice label="Clamp to" options={KINDS} value={kind} onChange={setKind} />
-        {kind === 'number' && <NumberField label="Value" value={number} onCommit={setNumber} />}
-        {(kind === 'normal' || kind === 'uniform') && (
-          <div class="in-row">
-            <NumberField label={kind === 'normal' ? 'Mean' : 'Low'} value={spread[0]} onCommit={(value) => setSpread([value, spread[1]])} />
-            <NumberField
-              label={kind === 'normal' ? 'Std' : 'High'}
-              value={spread[1]}
-              {...(kind === 'normal' ? { min: 0 } : {})}
-              onCommit={(value) => setSpread([spread[0], value])}
-            />
-          </div>
-        )}
-        {kind === 'uniform' && isBad && <p class="field-fault">Low must be below high.</p>}
-        {kind === 'picture' && (shape ? <PictureField key={path} path={path} shape={shape} onChange={setPicture} /> : <p class="note">Its shape is not known.</p>)}
-        {at && kind !== 'picture' && (
-          <p class="note">
-            Only <code>{at}</code>, which is marked.
-          </p>
-        )}
-        <div class="in-row">
-          <button type="submit" class="button primary" disabled={isBad}>
-            Clamp{kind === 'picture' && size ? ` ${brief(size, 6)} values` : ''}
-          </button>
-          <button type="button" class="button" disabled={!isClamped} onClick={() => void store.perform(command('restore', [word(path)]))}>
-            Restore
-          </button>
-        </div>
-      </form>
-    </Section>
-  )
-}
-
-/** Noise that is added to a block's output. */
-export function Noise({ path, std }: { path: string; std: number | null }) {
-  const store = useStore()
-  const [wanted, setWanted] = useState(std ?? 0.1)
-  useEffect(() => {
-    if (std !== null) setWanted(std)
-  }, [path, std])
-  return (
-    <Section id="noise" title="Noise" note={std === null ? undefined : `std ${brief(std)} in force`} isOpen={false}>
-      <form
-        class="in-row"
-        onSubmit={(event) => {
-          event.preventDefault()
-          void store.perform(command('noise', [word(path), String(wanted)]))
-        }}
-      >
-        <NumberField label="Std" value={wanted} min={0} onCommit={setWanted} />
-        <button type="submit" class="button primary">
-          Add noise
-        </button>
-        <button type="button" class="button" disabled={std === null} onClick={() => void store.perform(command('restore', [word(path)]))}>
-          Restore
-        </button>
-      </form>
-    </Section>
   )
 }
 

@@ -8,7 +8,8 @@ import { shortened } from '../commands'
 import { useStore } from '../context'
 import { Blank } from '../forms/blank'
 import { brief, whole } from '../numbers'
-import { clusters, frameAt, MARKS, shareOf, SORT_NAMES, sortOf, ticks, windowOf, type Sort } from './timeline'
+import { MARKS, SORT_NAMES, sortOf, windowOf, type Sort } from './timeline'
+import { Track } from './track'
 
 const span = kept<number | null>('journal.span', null)
 const SPANS: readonly (number | null)[] = [null, 10_000, 1000, 100]
@@ -37,21 +38,27 @@ function Timeline({ chosen, onChoose }: Props) {
   const store = useStore()
   const frame = useComputed(() => store.status.value?.clock.frame ?? 0).value
   const state = useComputed(() => store.status.value?.state).value
+  const furthest = useFurthest(store.id.value, frame)
   const target = useSignal<number | null>(null)
+  const goingTo = useSignal<number | null>(null)
   const entries = store.history.value
-  const window = windowOf(frame, span.value)
-  const wanted = target.value === null ? frame : Math.min(target.value, frame)
+  const newest = windowOf(furthest, span.value)
+  const window = frame < newest.first ? windowOf(frame, span.value) : newest
+  const wanted = Math.min(goingTo.value ?? target.value ?? frame, furthest)
   useEffect(() => {
-    if (target.value !== null && target.value >= frame) target.value = null
+    if (target.value === frame) target.value = null
   }, [frame])
-  const goBack = () => {
-    const frames = (store.status.peek()?.clock.frame ?? 0) - wanted
+  const goTo = async (to: number) => {
+    const by = to - (store.status.peek()?.clock.frame ?? 0)
     target.value = null
-    if (frames > 0) void store.perform(`back ${frames}`)
+    if (!by || goingTo.value !== null) return
+    goingTo.value = to
+    await store.perform(by < 0 ? `back ${-by}` : `step ${by}`)
+    goingTo.value = null
   }
-  const percent = (share: number) => `${(share * 100).toFixed(3)}%`
+  const isElsewhere = wanted !== frame && goingTo.value === null
   return (
-    <div class="timeline">
+    <div class="timeline" aria-busy={goingTo.value !== null}>
       <div class="toolbar">
         <span>
           frame <b>{whole(frame)}</b>
@@ -63,14 +70,16 @@ function Timeline({ chosen, onChoose }: Props) {
             </option>
           ))}
         </select>
-        <button type="button" class="button" disabled={wanted >= frame || state === 'stopping'} onClick={goBack}>
-          {wanted < frame ? `Back to frame ${whole(wanted)}` : 'Drag to go back'}
+        <button type="button" class="button" disabled={!isElsewhere || state === 'stopping'} onClick={() => void goTo(wanted)}>
+          {goingTo.value !== null && <span class="spinner" aria-hidden="true" />}
+          {wordsOf(wanted, frame, goingTo.value !== null)}
         </button>
-        {wanted < frame && (
+        {isElsewhere && (
           <button type="button" class="button quiet" onClick={() => (target.value = null)}>
             Stay
           </button>
         )}
+        {isElsewhere && <span class="note">{costOf(wanted, frame, entries)}</span>}
         <span class="spread" />
         <ul class="sorts" aria-label="Marks">
           {(Object.keys(MARKS) as Sort[]).map((sort) => (
@@ -83,56 +92,40 @@ function Timeline({ chosen, onChoose }: Props) {
           ))}
         </ul>
       </div>
-      <div class="track">
-        {ticks(window, 10).filter((at) => shareOf(at, window) < 0.97).map((at) => (
-          <span key={at} class="tick" style={{ left: percent(shareOf(at, window)) }}>
-            {whole(at)}
-          </span>
-        ))}
-        <span class="reached" style={{ width: percent(shareOf(wanted, window)) }} />
-        {clusters(entries, window, 0.012).map((cluster) => {
-          const first = cluster.entries[0]!
-          const told = cluster.entries.map((entry) => `${whole(entry.frame)}: ${shortened(entry.text, 60)}`).join('\n')
-          return (
-            <button
-              key={`${cluster.sort} ${first.number}`}
-              type="button"
-              class={`mark ${cluster.sort}${cluster.entries.some((entry) => entry.number === chosen) ? ' chosen' : ''}${cluster.entries.every((entry) => entry.undone) ? ' undone' : ''}`}
-              style={{ left: percent(cluster.at) }}
-              title={told}
-              aria-label={cluster.entries.length > 1 ? `${cluster.entries.length} commands from frame ${whole(first.frame)}` : told}
-              tabIndex={-1}
-              onClick={() => onChoose(first.number)}
-            >
-              {MARKS[cluster.sort]}
-              {cluster.entries.length > 1 && <sub>{cluster.entries.length}</sub>}
-            </button>
-          )
-        })}
-        <input
-          type="range"
-          class="scrub"
-          min={0}
-          max={10_000}
-          step={1}
-          value={Math.round(shareOf(wanted, window) * 10_000)}
-          aria-label="Frame to go back to"
-          aria-valuetext={`frame ${wanted} of ${frame}`}
-          onInput={(event) => {
-            const to = frameAt(Number(event.currentTarget.value) / 10_000, window)
-            target.value = to >= frame ? null : to
-          }}
-          onKeyDown={(event) => {
-            if (event.key === 'Enter') goBack()
-            else if (event.key === 'ArrowLeft') target.value = Math.max(window.first, wanted - 1)
-            else if (event.key === 'ArrowRight') target.value = wanted + 1 >= frame ? null : wanted + 1
-            else return
-            event.preventDefault()
-          }}
-        />
-      </div>
+      <Track
+        window={window}
+        frame={frame}
+        furthest={furthest}
+        wanted={wanted}
+        entries={entries}
+        chosen={chosen}
+        onChoose={onChoose}
+        onAim={(to) => (target.value = to)}
+        onGo={(to) => void goTo(to)}
+      />
     </div>
   )
+}
+
+/** The farthest frame that a session was at while it is shown: after going back, its line stays as long as it was. */
+function useFurthest(id: string | null, frame: number): number {
+  const known = useRef<{ id: string | null; frame: number }>({ id, frame })
+  if (known.current.id !== id) known.current = { id, frame }
+  known.current.frame = Math.max(known.current.frame, frame)
+  return known.current.frame
+}
+
+function wordsOf(wanted: number, frame: number, isGoing: boolean): string {
+  if (isGoing) return `Going to frame ${whole(wanted)}`
+  if (wanted === frame) return 'Drag to go to a frame'
+  return wanted < frame ? `Back to frame ${whole(wanted)}` : `On to frame ${whole(wanted)}`
+}
+
+/** What going to a frame means for what was done. */
+function costOf(wanted: number, frame: number, entries: readonly HistoryEntry[]): string {
+  if (wanted > frame) return 'computed again'
+  const aside = entries.filter((entry) => entry.frame > wanted).length
+  return aside ? `sets ${aside} command${aside === 1 ? '' : 's'} aside` : ''
 }
 
 function asSpan(text: string): number | null {
@@ -226,7 +219,7 @@ function EntryDeeds({ entry }: { entry: HistoryEntry }) {
       <button
         type="button"
         class="button quiet small"
-        title={`Back to frame ${entry.frame}, before it`}
+        title={`Back to frame ${entry.frame}, at which it took effect`}
         onClick={() => {
           const frames = (store.status.peek()?.clock.frame ?? 0) - entry.frame
           if (frames > 0) void store.perform(`back ${frames}`)

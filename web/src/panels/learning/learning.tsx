@@ -1,6 +1,5 @@
 /** The learning rules: on or off, their rates on a logarithmic scale or given back to their curves, their other numbers. */
 
-import { useEffect, useState } from 'preact/hooks'
 import type { AddressInfo, RuleInfo } from '../../protocol'
 import { command, value as written, word } from '../commands'
 import { useStore } from '../context'
@@ -8,13 +7,15 @@ import { useAddresses } from '../forms/addresses'
 import { Blank } from '../forms/blank'
 import { RATE } from '../forms/ranges'
 import { Scalar } from '../forms/scalar'
+import { Setting } from '../forms/setting'
+import { Switch } from '../forms/switch'
 import { useSlice } from '../slice'
 
 export function Learning() {
   const store = useStore()
   const rules = useSlice<RuleInfo[] | null>(() => store.status.value?.rules ?? null)
   const addresses = useAddresses(store.id.value ? 'learning/**' : null)
-  const numbers = useAddresses(store.id.value ? 'data/*' : null)
+  const data = useAddresses(store.id.value ? 'data/*' : null)
   if (!store.id.value) return <Blank title="No session is shown" />
   if (!rules) return <Blank title="Asking for the learning rules" isBusy />
   const perform = (line: string) => void store.perform(line)
@@ -32,18 +33,11 @@ export function Learning() {
       {rules.map((rule) => (
         <Rule key={rule.name} rule={rule} addresses={(addresses ?? []).filter((one) => one.address.startsWith(`learning/${rule.name}/`))} />
       ))}
-      {numbers && numbers.some(isNumber) && (
+      {data && data.length > 0 && (
         <section class="rule">
           <h2>Data</h2>
-          {numbers.filter(isNumber).map((one) => (
-            <Scalar
-              key={one.address}
-              label={one.address.slice('data/'.length)}
-              address={one.address}
-              value={one.value as number}
-              disabled={!one.writable}
-              onCommit={(number) => perform(command('set', [word(one.address), written(number)]))}
-            />
+          {data.map((one) => (
+            <Setting key={one.address} label={one.address.slice('data/'.length)} address={one.address} value={one.value} disabled={!one.writable} />
           ))}
         </section>
       )}
@@ -51,15 +45,11 @@ export function Learning() {
   )
 }
 
-function isNumber(one: AddressInfo): boolean {
-  return typeof one.value === 'number'
-}
-
 function Rule({ rule, addresses }: { rule: RuleInfo; addresses: readonly AddressInfo[] }) {
   const store = useStore()
   const perform = (line: string) => store.perform(line)
   const rates = ratesOf(rule)
-  const others = addresses.filter((one) => isNumber(one) && !/^learning\/[^/]+\/(rate(\/.*)?|active)$/.test(one.address))
+  const others = addresses.filter((one) => !/^learning\/[^/]+\/(rate(\/.*)?|active)$/.test(one.address))
   return (
     <section class="rule">
       <h2>
@@ -71,14 +61,7 @@ function Rule({ rule, addresses }: { rule: RuleInfo; addresses: readonly Address
         <Rate key={part} rule={rule.name} part={part} rate={rate} isHeld={isHeld} />
       ))}
       {others.map((one) => (
-        <Scalar
-          key={one.address}
-          label={one.address.slice(`learning/${rule.name}/`.length)}
-          address={one.address}
-          value={one.value as number}
-          disabled={!one.writable}
-          onCommit={(number) => void perform(command('set', [word(one.address), written(number)]))}
-        />
+        <Setting key={one.address} label={one.address.slice(`learning/${rule.name}/`.length)} address={one.address} value={one.value} disabled={!one.writable} />
       ))}
       {rates.length === 0 && others.length === 0 && <p class="note">It has no rate.</p>}
     </section>
@@ -114,28 +97,5 @@ function Rate({ rule, part, rate, isHeld }: { rule: string } & RateOf) {
         Auto
       </button>
     </div>
-  )
-}
-
-function Switch({ isOn, label, onChange }: { isOn: boolean; label: string; onChange(isOn: boolean): void }) {
-  const [wanted, setWanted] = useState<boolean | null>(null)
-  useEffect(() => setWanted(null), [isOn])
-  const shown = wanted ?? isOn
-  return (
-    <button
-      type="button"
-      role="switch"
-      class="switch"
-      aria-checked={shown}
-      aria-label={label}
-      onClick={() => {
-        setWanted(!shown)
-        onChange(!shown)
-        setTimeout(() => setWanted(null), 1500)
-      }}
-    >
-      <span class="knob" aria-hidden="true" />
-      {shown ? 'on' : 'off'}
-    </button>
   )
 }

@@ -22,7 +22,7 @@ export function RolloutView() {
   const store = useStore()
   const id = store.id.value
   const revision = useComputed(() => store.description.value?.revision).value
-  const [frames, setFrames] = useState(innerWidth < 1500 ? 6 : 8)
+  const [frames, setFrames] = useState(innerWidth < 1320 ? 5 : innerWidth < 1500 ? 6 : 8) // so that three stand side by side
   const [found, setFound] = useState<Record<string, RolloutInfo> | null>(null)
   const [refused, setRefused] = useState<readonly string[]>([])
   const [fault, setFault] = useState<string | null>(null)

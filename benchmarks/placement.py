@@ -5,7 +5,8 @@
 
 Every process computes with one thread. The variants of a case take turns of some steps, in the same two processes:
 one process alone (the other one waits), both placed, both with DistributedDataParallel by hand. A figure is the
-ratio of medians over the rounds, with the quartiles of the ratios within rounds.
+ratio of medians over the rounds, with the quartiles of the ratios within rounds. DistributedDataParallel leaves each
+process the statistics of batch normalisation of its own examples; what does the same here stands beside what does not.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from peers_torch import NETS
 from torch import Tensor, nn
 from torch import multiprocessing as mp
 from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm
 from training import machine
 
 import rillnet as rn
@@ -232,12 +234,21 @@ def _two_processes(rank: int, name: str, rounds: int) -> None:
     alone = Variant("one process", _Turns(_alone(case, inputs)))
     placed = Variant("two, placed", _Turns(_placed(case, inputs, rank, spec)))
     peer = Variant("two, DistributedDataParallel", _Turns(_by_hand(case, inputs, rank, 2)))
-    _interleave([(alone, False), (placed, True), (peer, True)], rounds, case.steps, rank)
+    variants = [alone, placed, peer]
+    if _normalises(case):
+        local = PlacementSpec(processes=2, default=BlockPlacement(partition="batch", statistics="local"))
+        variants.insert(2, Variant("two, placed, local statistics", _Turns(_placed(case, inputs, rank, local))))
+    _interleave([(variant, variant is not alone) for variant in variants], rounds, case.steps, rank)
     if rank == 0:
-        print(table([alone, placed, peer], alone).replace("plain eager", "one process"))
-        print(f"\n- placed has {speed(placed, alone)} times the speed of one process; target 1.8")
-        print(f"- placed has {speed(placed, peer)} times the speed of DistributedDataParallel; target 1.0")
+        print(table(variants, alone).replace("plain eager", "one process") + "\n")
+        for variant in variants[1:-1]:
+            print(f"- {variant.name}: {speed(variant, alone)} times the speed of one process; target 1.8")
+            print(f"- {variant.name}: {speed(variant, peer)} times the speed of DistributedDataParallel; target 1.0")
     _predicted(case, {1: alone, 2: placed}, rank)
+
+
+def _normalises(case: Case) -> bool:
+    return any(isinstance(module, _BatchNorm) for module in _net(case).modules())
 
 
 def _predicted(case: Case, measured: Mapping[int, Variant], rank: int) -> None:

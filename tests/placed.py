@@ -26,7 +26,7 @@ def in_processes(count: int, folder: Path, function: Callable[..., Any], *argume
     """
     folder.mkdir(parents=True, exist_ok=True)
     # a server that has imported what the processes need, so that each of them starts at once
-    multiprocessing.set_forkserver_preload(["rillnet", "rillnet.training.experiment", "torch.distributed", __name__])
+    multiprocessing.set_forkserver_preload(["rillnet", "rillnet.training.loading", "torch.distributed", __name__])
     mp.start_processes(  # type: ignore[no-untyped-call]
         _joined, (count, str(folder), function, arguments), nprocs=count, start_method="forkserver"
     )

@@ -52,13 +52,19 @@ run:
   checkpoint: {{every: 3 steps, keep: 2}}
 """
 _IMAGES = ("conv", "norm", "act", "pool")
-KINDS: dict[str, tuple[int, dict[str, Any]]] = {
-    "batch": (2, {}),
-    "feature": (2, {"default": "feature"}),
-    "space": (2, {"blocks": dict.fromkeys(_IMAGES, "space")}),
-    "location": (2, {"blocks": {"norm": {"location": 1}, "fit": {"location": 1}, "logits": {"location": 0}}}),
-    "mixture": (3, {"blocks": {"conv": "space", "norm": "space", "fit": "feature", "logits": {"location": 2}}}),
+_EACH_STEP = ("--set", "learning.main.accumulate=1")
+KINDS: dict[str, tuple[int, dict[str, Any], tuple[str, ...]]] = {
+    "batch": (2, {}, ()),
+    "feature": (2, {"default": "feature"}, ()),
+    "space": (2, {"blocks": dict.fromkeys(_IMAGES, "space")}, ()),
+    "location": (2, {"blocks": {"norm": {"location": 1}, "fit": {"location": 1}, "logits": {"location": 0}}}, ()),
+    "mixture": (3, {"blocks": {"conv": "space", "norm": "space", "fit": "feature", "logits": {"location": 2}}}, ()),
+    "sharded optimizer": (2, {"default": {"partition": "batch", "shard": "optimizer"}}, ()),
+    "sharded parameters": (2, {"default": {"partition": "batch", "shard": "parameters"}}, ()),
+    "averaging": (2, {"averaging": {"every": "5 steps"}}, _EACH_STEP),  # it ends between two means
 }
+"""How many processes, how the net is placed, and what is said besides, by what it is called."""
+
 WARM = """
 import contextlib, json, os, signal, subprocess, sys, types
 import sklearn.datasets, torch._dynamo  # what every start would import

@@ -129,16 +129,17 @@ def _grow_features(growing: _Growing) -> None:
 
 
 def _shared(growing: _Growing, shape: Shape, out: int) -> Document:
-    """Sometimes the weight of another layer of the same sizes."""
-    of_that_size = [
-        name
-        for name, said in growing.blocks.items()
-        if said["type"] == "Linear" and "share" not in said and growing.shapes[name] == (out,)
-    ]
-    fitting = [name for name in of_that_size if growing.shapes[growing.blocks[name]["from"]] == shape]
-    if not fitting or not growing.number(0, 1):
-        return {}
-    return {"share": {"weight": f"{growing.draw(st.sampled_from(fitting))}.weight"}}
+    """Sometimes the weight, and the bias, of other layers of the same sizes."""
+    linear = {name: said for name, said in growing.blocks.items() if said["type"] == "Linear"}
+    of_that_size = [name for name in linear if growing.shapes[name] == (out,)]
+    share = {}
+    for path in ("weight", "bias"):
+        fitting = [name for name in of_that_size if path not in linear[name].get("share", {})]
+        if path == "weight":
+            fitting = [name for name in fitting if growing.shapes[linear[name]["from"]] == shape]
+        if fitting and growing.number(0, 1):
+            share[path] = f"{growing.draw(st.sampled_from(fitting))}.{path}"
+    return {"share": share} if share else {}
 
 
 def _close_cycles(growing: _Growing, first: int) -> None:

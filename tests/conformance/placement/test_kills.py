@@ -32,10 +32,10 @@ KILLS = int(os.environ.get("RILLNET_KILLS", "10"))
 @pytest.mark.timeout(300 + 60 * KILLS)
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_killed_at_random_moments(kind: str, tmp_path: Path) -> None:
-    processes, placement = KINDS[kind]
+    processes, placement, more = KINDS[kind]
     kills, drawn = KILLS // len(KINDS), random.Random(f"{kind} {KILLS}")
     document = f"{DOCUMENT}placement: {json.dumps({**placement, 'max_restarts': 1000, 'timeout': 20})}\n"
-    with runs_of(tmp_path, document, "--processes", str(processes), kind=WarmRuns) as runs:
+    with runs_of(tmp_path, document, "--processes", str(processes), *more, kind=WarmRuns) as runs:
         runs.end(tmp_path / "whole")
         expected, done, number = tensors(tmp_path / "whole"), 0, 0
         while done < kills:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
+from torch import Tensor, nn
 
 from rillnet.errors import RequestError
 from rillnet.model.net import Net
@@ -120,3 +122,50 @@ def test_blocks_that_share_a_parameter_have_all_of_it() -> None:
 
     assert found["fc1"].note == "Linear cannot be split by feature, as it shares parameters"
     assert (found["fc2"].kind, found["fc2"].location) == ("location", 0)
+
+
+def test_who_gets_a_location_takes_those_along_that_share_another_parameter() -> None:
+    blocks = {
+        "a": {"type": "Linear", "from": "x", "out_features": 6},
+        "b": {"type": "Linear", "out_features": 6, "share": {"weight": "a.weight"}},
+        "c": {"type": "Linear", "out_features": 6, "share": {"bias": "b.bias"}},
+    }
+    net = Net.from_spec({"inputs": {"x": [6]}, "blocks": blocks})
+    spec = PlacementSpec.model_validate({"processes": 2, "blocks": {"a": "none", "b": "none"}})
+
+    found = Assignment(Rollout.sequential(net), spec).blocks
+
+    assert {name: (assigned.kind, assigned.location) for name, assigned in found.items()} == {
+        "a": ("location", 0),
+        "b": ("location", 0),
+        "c": ("batch", None),
+    }
+
+
+class Twice(nn.Module):
+    """A model that normalises two things by one layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(4, affine=False)
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        found: Tensor = self.norm(x) + self.norm(y)
+        return found
+
+
+def test_blocks_that_remember_statistics_together_are_computed_by_the_same_processes() -> None:
+    net = Net.from_module(Twice(), torch.randn(3, 4), torch.randn(3, 4))
+    rollout = Rollout.sequential(net)
+
+    def placed(**blocks: Any) -> Assignment:
+        return Assignment(rollout, PlacementSpec.model_validate({"processes": 2, "blocks": blocks}))
+
+    for good in ({}, {"norm*": {"location": 1}}, {"norm_2": "none"}):
+        assert "norm_2" in placed(**good).blocks
+    with pytest.raises(RequestError) as refused:
+        placed(norm_2={"location": 0})
+    rule = "net/norm_2: remembers running statistics together with net/norm, and is computed by other processes"
+    assert str(refused.value) == f"{rule}; place both by batch, or at the same location"
+    with pytest.raises(RequestError, match="cannot be split by feature, as it shares parameters"):
+        placed(norm="feature")

@@ -29,6 +29,7 @@ SCRIPT = {
     7: ["undo"],
     8: ["back 2"],
     9: ["disconnect extra->mean"],
+    10: ["connect hidden->loss port=0"],  # six scores, which the labels of the next batch are beyond
 }
 STEPS = 12
 
@@ -58,7 +59,11 @@ def scripted(root: str, placement: dict[str, Any]) -> tuple[list[str], dict[str,
 
     def command(session: Session) -> None:
         for text in left.pop(session.clock.step, ()):
-            found = session.command(text)
+            try:
+                found = session.command(text)
+            except RequestError as error:
+                told.append(str(error))
+                continue
             told.append(f"{text}: {found['text'] if text == 'undo' else found}")
             if text.startswith("back"):
                 session.command("play")
@@ -95,6 +100,8 @@ def test_every_process_edits_its_net_goes_back_and_does_all_of_it_again(tmp_path
     first, second = in_processes(2, tmp_path / "store", edited_and_done_again, str(tmp_path / "two"))
     told, alone = scripted(str(tmp_path / "one"), {})
     assert first[0] == second[0] == told
+    assert told[-1].startswith("net: would fail on the next batch: labels must be class numbers from 0 to 5, ")
+    assert told[-1].endswith(" is out of bounds (in net/loss, which read [32, 6], [32])")
     assert differing(first[1], second[1]) == []
     assert first[1].keys() == alone.keys()
     assert first[1]["net/hidden/weight"].shape == (6, 64)

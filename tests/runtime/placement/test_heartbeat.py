@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -59,6 +61,19 @@ def test_who_stands_still_is_said_after_a_while_only() -> None:
     assert stalled([HERE, late], after=10.0, now=111.0) == (
         "no progress for 10 s: everyone waits for process 1 (elsewhere, pid 1) computes fit at step 4; "
         "waiting: process 0 in act <- fit"
+    )
+
+
+def test_all_wait_for_the_one_that_is_stopped_wherever_it_was() -> None:
+    with subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(60)"]) as process:
+        process.send_signal(signal.SIGSTOP)
+        os.waitpid(process.pid, os.WUNTRACED)
+        stopped = replace(HERE, rank=1, host=socket.gethostname(), pid=process.pid, what="fc")
+        told = stalled([HERE, stopped], after=10.0, now=111.0)
+        process.kill()
+    assert told == (
+        f"no progress for 10 s: everyone waits for process 1 ({stopped.host}, pid {stopped.pid}) waits in fc at step 4"
+        f", which is stopped: kill -CONT {stopped.pid} lets it go on; waiting: process 0 in act <- fit"
     )
 
 

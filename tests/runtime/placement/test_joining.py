@@ -72,14 +72,14 @@ def test_a_port_that_is_taken_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def compared() -> str:
     with pytest.raises(RequestError) as error:
-        check_alike({"document": "a", "code": f"version {dist.get_rank()}"})
+        check_alike({"document": "a", "code of rillnet": f"version {dist.get_rank()}"})
     return str(error.value)
 
 
 def test_other_code_is_refused_in_all_processes(tmp_path: Path) -> None:
     first, second = in_processes(2, tmp_path, compared)
-    assert first.startswith("placement: the code is another in process 1 on ")
-    assert first.endswith("(got 'version 1')")
+    assert first.startswith("placement: the code of rillnet is another in process 1 on ")
+    assert first.endswith("(got 'version 1'); install the same rillnet on every machine")
     assert first == second
 
 

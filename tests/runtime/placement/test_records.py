@@ -33,9 +33,9 @@ def test_without_a_mesh_there_is_one_axis() -> None:
 def test_averages_are_so_many_steps_apart(every: int | str) -> None:
     found = read({"averaging": {"every": every}})
     assert found.averaging is not None
-    assert (found.averaging.every, found.is_exact) == (8, False)
-    assert read({"default": {"shard": "parameters"}}).is_exact
-    assert not read({"hogwild": True}).is_exact
+    assert (found.averaging.every, found.takes_own_steps) == (8, True)
+    assert not read({"default": {"shard": "parameters"}}).takes_own_steps
+    assert read({"hogwild": True}).takes_own_steps
 
 
 @pytest.mark.parametrize(
@@ -43,27 +43,31 @@ def test_averages_are_so_many_steps_apart(every: int | str) -> None:
     [
         (
             {"processes": 3, "mesh": {"data": 2, "model": 2}},
-            "the mesh holds 2 x 2 = 4 processes, and processes says 3",
+            "the mesh holds 2 x 2 = 4 processes, and processes says 3; leave one out",
         ),
         ({"mesh": {"modle": 2}}, "an axis of a mesh is called data or model, not 'modle'"),
         (
             {"blocks": {"fc": {"partition": "batch", "location": 1}}},
-            "partition and location must not stand side by side",
+            "partition and location must not stand side by side; leave one out",
         ),
         (
             {"blocks": {"fc": {"partition": "batch", "partition_dim": 1}}},
-            "partition and partition_dim must not stand side by side",
+            "partition and partition_dim must not stand side by side; leave one out",
         ),
         ({"blocks": {"fc": "features"}}, "Input should be 'batch', 'feature', 'space' or 'none'"),
         ({"blocks": {"fc": {"location": -1}}}, "Input should be greater than or equal to 0"),
         ({"processes": 0}, "Input should be greater than or equal to 1"),
         ({"default": {"partition_dim": 2}}, "Input should be -1, 0 or 1"),
         ({"default": {"shard": "all"}}, "Input should be 'none', 'optimizer' or 'parameters'"),
+        ({"default": {"statistics": "own"}}, "Input should be 'whole' or 'local'"),
         ({"averaging": {"every": "2 epochs"}}, "must be a number of steps, as in '8 steps'"),
-        ({"averaging": {"every": 2}, "hogwild": True}, "averaging and hogwild must not stand side by side"),
+        (
+            {"averaging": {"every": 2}, "hogwild": True},
+            "averaging and hogwild must not stand side by side; leave one out",
+        ),
         (
             {"averaging": {"every": 2}, "blocks": {"fc": {"shard": "optimizer"}}},
-            "shard and averaging must not stand side by side",
+            "shard and averaging must not stand side by side; leave one out",
         ),
     ],
 )

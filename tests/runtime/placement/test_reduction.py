@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from hypothesis import given, settings
+
 from rillnet.runtime.placement.program import PlacedProgram
 from rillnet.runtime.placement.reduction import GradientReduction
+from tests.runtime.placement.shared_weights import Placed, placed_nets, plan_of
 from tests.runtime.placement.team import Team
 from tests.runtime.placement.training import Case, batch_of, groups_of, net_of, placed
 
@@ -47,6 +50,21 @@ def test_gradients_are_those_of_one_process(team: Team) -> None:
         assert sizes == [6]
         assert apart < 1e-6
         assert is_unused
+
+
+@settings(max_examples=100)
+@given(placed_nets())
+def test_every_example_counts_once_for_every_block_that_uses_a_parameter(net: Placed) -> None:
+    plan = plan_of(net)
+    batch = 12  # of which every process has as many
+    for name in plan.flat.blocks:
+        for path, parameter in plan.flat.module(name).named_parameters():
+            users = plan.users(parameter)
+            for rank in plan.ranks:
+                ranks, copies = plan.summed(name, path, rank)
+                boxes = [plan.work(user, other, batch) for user in users for other in ranks]
+                counted = sum(box[0][1] - box[0][0] for box in boxes if box is not None)
+                assert not ranks or counted / copies == batch * len(users), (name, path, rank)
 
 
 def test_a_full_bucket_is_followed_by_another(team: Team) -> None:

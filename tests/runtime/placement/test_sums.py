@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import time
 
 import pytest
 import torch
@@ -40,6 +41,31 @@ def test_a_process_that_is_gone_is_not_waited_for() -> None:
     gone = 2**22 + 1  # more than there can be
     with pytest.raises(RuntimeError, match=f"connection closed by peer: process {gone} has gone"):
         alone_of_two(60.0, gone).add(torch.ones(2))
+
+
+def test_who_waits_long_sleeps_ever_longer_and_sees_who_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    sums, slept = alone_of_two(60.0, 1), list[float]()
+    clock = [0.0]
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        clock[0] += seconds
+        if clock[0] > 0.2:
+            sums._counters[8] = 1  # the other process
+
+    def look() -> float:
+        clock[0] += 1e-5
+        return clock[0]
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    monkeypatch.setattr(time, "monotonic", look)
+    value = torch.ones(2)
+
+    sums.add(value)
+
+    assert value.tolist() == [1, 1]
+    assert slept == sorted(slept)
+    assert (slept[0], slept[-1]) == (pytest.approx(4e-3 / 16, rel=0.1), 1e-3)
 
 
 def test_a_process_that_does_not_come_is_waited_for_as_long_as_was_said() -> None:

@@ -41,6 +41,17 @@ def test_who_computes_what(costs: Costs) -> None:
     ]
 
 
+def test_what_is_kept_and_taken_apart_is_told_beside() -> None:
+    net = rn.Net("line", inputs={"x": (4,)}).add("fit", rn.Linear(out_features=6)).add("norm", rn.BatchNorm1d())
+    placement = {"processes": 2, "default": {"shard": "optimizer", "statistics": "local"}}
+    plan = PlacementPlan(rn.Rollout.sequential(net), PlacementSpec.model_validate(placement))
+    costs = costs_of(plan, 8, Machine(flops=1e9, bandwidth=1e6, latency=0))
+
+    assert [row.note for row in block_rows(costs)] == ["optimizer sharded", "optimizer sharded, local statistics"]
+    assert not as_dict(costs)["exact"]
+    assert summary_lines(costs)[-1].startswith("  inexact: each process normalises by the statistics of its own part")
+
+
 def test_every_process_has_a_row(costs: Costs) -> None:
     rows = process_rows(costs)
 

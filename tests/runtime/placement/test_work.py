@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 import rillnet as rn
+from rillnet.runtime.placement.machines import Machine
 from rillnet.runtime.placement.plan import PlacementPlan
 from rillnet.runtime.placement.records import PlacementSpec
-from rillnet.runtime.placement.work import Counts, parameter_bytes, share_of
+from rillnet.runtime.placement.work import Counts, Sum, parameter_bytes, seconds_of, share_of, sums_of
 
 
 def planned(**placement: Any) -> tuple[PlacementPlan, Counts]:
@@ -32,6 +35,20 @@ def test_features_are_shared_out_with_their_rows() -> None:
     assert share is not None
     assert (share.multiply_adds, share.sent) == (8 * 60 / 3, 8 * 2 * 4)
     assert parameter_bytes(plan, "fit", 0) == (22 * 4, 0)
+
+
+def test_units_of_a_sequence_are_put_together_after_each_element() -> None:
+    net = rn.Net("words", inputs={"x": (5, 3)}).add("lstm", rn.LSTM(hidden_size=6, num_layers=2))
+    spec = PlacementSpec.model_validate({"mesh": {"data": 2, "model": 2}, "default": "feature"})
+    plan = PlacementPlan(rn.Rollout.sequential(net), spec)
+
+    (found,) = sums_of(plan, "lstm", 3, 8)
+
+    assert (found.ranks, found.sizes, found.backward) == ((2, 3), (4 * 4 * 6,) * 9, (4 * 4 * 6,) * 9)
+    machine = Machine(flops=1e9, bandwidth=1e6, latency=0, small_sum=1e-3)
+    assert seconds_of(found, machine, 0) == pytest.approx(9e-3)
+    large = Sum((0, 1), (1 << 17, 8))
+    assert seconds_of(large, machine, 0) == pytest.approx(machine.all_reduce(1 << 17, 2) + 1e-3)
 
 
 def test_a_process_without_the_block_has_nothing_to_do() -> None:

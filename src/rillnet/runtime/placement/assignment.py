@@ -7,17 +7,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
 
 from rillnet.errors import Fault, RequestError, suggest
-from rillnet.model.assembly import owner
 from rillnet.model.flat import FlatNet, FlatSource, outputs_of, part
 from rillnet.model.rollout import Rollout
 from rillnet.model.shapes import Output, Signature
+from rillnet.model.tying import owner
 from rillnet.runtime.placement.counted import Counted
 from rillnet.runtime.placement.mesh import Mesh
 from rillnet.runtime.placement.partition import Partition, Split
 from rillnet.runtime.placement.records import BlockPlacement, PlacementSpec
 from rillnet.runtime.placement.rules import partition_of
+from rillnet.runtime.placement.sequences import Sequential
 
 Cut = tuple[Split, tuple[str, ...]]
 """Where a block is split, and along which axes of the mesh."""
@@ -35,6 +37,8 @@ class Assigned:
         note: why it is not computed as asked.
         shard: what each of those that have its parameters keeps only a slice of: nothing (`none`), the `optimizer`'s
             state, or the `parameters` too.
+        statistics: of what batch normalisation takes them in training: the `whole` batch, or the part of it that a
+            process has (`local`).
     """
 
     kind: str
@@ -43,6 +47,7 @@ class Assigned:
     location: int | None = None
     note: str = ""
     shard: str = "none"
+    statistics: str = "whole"
 
     @property
     def is_split(self) -> bool:
@@ -65,17 +70,23 @@ class Assignment:
         self.rollout, self.flat, self.placement = rollout, rollout.flat, placement
         self.mesh = Mesh(placement.axes)
         self.users = users_of_parameters(self.flat)
-        self._shared = {name for names in self.users.values() if len(names) > 1 for name in names}
+        self.buffer_users = users_of_buffers(self.flat)
+        together = [*self.users.values(), *self.buffer_users.values()]
+        self._shared = {name for names in together if len(names) > 1 for name in names}
         self.blocks: dict[str, Assigned] = {}
         faults = self._unmatched()
         for name in self.flat.blocks:
             try:
-                self.blocks[name] = replace(self._assign(name), shard=self._sharded(name))
+                assigned = replace(self._assign(name), shard=self._sharded(name))
+                self.blocks[name] = replace(assigned, statistics=self._statistics(name, assigned))
             except RequestError as error:
                 faults += [fault for fault in error.faults if fault not in faults]
         if faults:
             raise RequestError(faults)
         self._agree()
+        faults = [fault for names in dict.fromkeys(map(tuple, together)) for fault in self._of_others(names)]
+        if faults:
+            raise RequestError(faults)
 
     def is_per_example(self, name: str) -> bool:
         """Whether a block computes every example of the batch alone, as far as is known."""
@@ -122,6 +133,18 @@ class Assignment:
         asked, _ = self._asked(name)
         return asked.shard or self.placement.default.shard or "none"
 
+    def _statistics(self, name: str, assigned: Assigned) -> str:
+        """`local` where it is asked for and processes have different examples, or rows, of the same channels."""
+        asked, address = self._asked(name)
+        module = self.flat.module(name)
+        if not isinstance(module, _BatchNorm):
+            if asked.statistics is not None and address == f"placement.blocks.{name}":
+                rule = f"is told of batch normalisation, and net/{name} is a {type(module).__name__}"
+                raise RequestError(Fault(f"{address}.statistics", rule, asked.statistics, hint="leave it out"))
+            return "whole"
+        apart = any(split.dim != 1 and self.mesh.extent(axes) > 1 for split, axes in assigned.cuts)
+        return (asked.statistics or self.placement.default.statistics or "whole") if apart else "whole"
+
     def _rule(self, name: str) -> Partition:
         sends = outputs_of(self.flat.blocks[name].output)
         reads = [signature_of(self.flat, source).shape for source in self.rollout.sources(name)]
@@ -148,11 +171,14 @@ class Assignment:
         counts = isinstance(rule, Counted)
         if not any(signature.batched for signature in reads) or not (counts or all(s.batched for s in sends)):
             return {}
+        if isinstance(rule, Sequential) and reads[0].batch_dim != rule.batch_dim:
+            return {}
         found = rule.splits()
         differ = not counts and any(signature.shape != sends[0].shape for signature in sends)
         several = any(isinstance(_output(self.flat, source), tuple) for source in self.rollout.sources(name))
         off_first = any(signature.batch_dim for signature in (*reads, *sends))
-        if name in self._shared or differ or several or off_first:  # who shares a parameter must have all of it
+        unclear = (differ or several or off_first) and not rule.tells_leaves
+        if name in self._shared or unclear:  # who shares a parameter must have all of it
             found = {kind: split for kind, split in found.items() if kind == "batch"}
         return found
 
@@ -174,14 +200,30 @@ class Assignment:
         return theirs if not isinstance(before.rule, Counted) else split
 
     def _agree(self) -> None:
-        """Of blocks that share a parameter, none may count it once for each process and another once for all."""
-        for names in self.users.values():
-            kinds = {self.blocks[name].kind for name in names}
-            if "none" in kinds and len(kinds) > 1:
-                note = "it shares parameters with blocks that are split, so one process computes it"
-                for name in names:
-                    if self.blocks[name].kind == "none":
+        """Of blocks that share a parameter, none may count it once for each process and another once for all.
+
+        A block that gets a location may share other parameters with blocks that were all alike until then, so this goes
+        on until nothing changes.
+        """
+        note = "it shares parameters with blocks that are split, so one process computes it"
+        moved = True
+        while moved:
+            moved = False
+            for names in self.users.values():
+                alone = [name for name in names if self.blocks[name].kind == "none"]
+                if len({self.blocks[name].kind for name in names}) > 1:
+                    for name in alone:
                         self.blocks[name] = replace(self.blocks[name], kind="location", location=0, note=note)
+                        moved = True
+
+    def _of_others(self, names: Sequence[str]) -> list[Fault]:
+        """Of blocks that remember running statistics together, all processes must compute all, or one of them."""
+        if not isinstance(self.flat.module(names[0]), _NormBase):
+            return []
+        first = self.blocks[names[0]].location
+        rule = f"remembers running statistics together with net/{names[0]}, and is computed by other processes"
+        hint = "place both by batch, or at the same location"
+        return [Fault(f"net/{name}", rule, hint=hint) for name in names if self.blocks[name].location != first]
 
 
 def matches(pattern: str, name: str) -> bool:
@@ -202,6 +244,15 @@ def users_of_parameters(flat: FlatNet) -> dict[int, list[str]]:
             names = users.setdefault(id(parameter), [])
             if name not in names:
                 names.append(name)
+    return users
+
+
+def users_of_buffers(flat: FlatNet) -> dict[int, list[str]]:
+    """The blocks that have each buffer, by its identity; several where a layer stands in a net more than once."""
+    users: dict[int, list[str]] = {}
+    for name in flat.blocks:
+        for buffer in flat.module(name).buffers():
+            users.setdefault(id(buffer), []).append(name)
     return users
 
 

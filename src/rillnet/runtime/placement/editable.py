@@ -29,7 +29,7 @@ def faults_of_edits(plan: PlacementPlan) -> list[Fault]:
         net/fit: is split by feature, and a net is edited only where every process has all of each block; place it by \
 batch, or go on with the run in one process
     """
-    if not plan.placement.is_exact:
+    if plan.placement.takes_own_steps:
         rule = "has every process take steps of its own, and a net is edited only where all take the same"
         return [Fault("placement", rule, hint=_HINT)]
     rule = "a net is edited only where every process has all of each block"

@@ -12,6 +12,7 @@ from rillnet.runtime.interventions.changes import Changes
 from rillnet.runtime.placement.boxes import numel
 from rillnet.runtime.placement.exchange import Exchange, Flight, Route
 from rillnet.runtime.placement.heartbeat import Heartbeat
+from rillnet.runtime.placement.own_statistics import LocalPartNorm
 from rillnet.runtime.placement.program import PlacedNet, PlacedProgram
 from rillnet.runtime.placement.transfers import Transfers
 from rillnet.runtime.state import State
@@ -67,7 +68,7 @@ class NotedLocal:
 def note_sums(placed: PlacedNet, heartbeat: Heartbeat) -> None:
     """Has every block that adds up with other processes tell of it."""
     for name, local in placed.locals.items():
-        if local is not None and hasattr(local, "group"):
+        if local is not None and hasattr(local, "group") and not isinstance(local, LocalPartNorm):
             noted: Any = NotedLocal(local, name, heartbeat)
             placed.locals[name] = noted
 
@@ -101,6 +102,12 @@ class Executing(PlacedProgram):
             made, transfers = super().exchange(key, make, label, kind)
             self._exchanges[key] = NotedExchange(made, self.heartbeat), transfers
         return self._exchanges[key]
+
+    def remember(self) -> None:
+        """Puts statistics of parts together, which is told of."""
+        self.heartbeat.note("waits in", "running statistics of all parts")
+        super().remember()
+        self.heartbeat.note("computes", "what follows the running statistics")
 
     def reset(self, state: Mapping[str, Tensor], mask_N: Tensor) -> State:
         """A state in which some streams begin anew, from zeros.

@@ -8,9 +8,9 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from rillnet.model.assembly import call_tied
 from rillnet.model.flat import FlatSource, part
 from rillnet.model.net import Net
+from rillnet.model.tying import call_tied
 from rillnet.runtime.interventions.intervening import silenced
 from rillnet.runtime.observers.taps import Taps
 from rillnet.runtime.placement.boxes import cut, whole

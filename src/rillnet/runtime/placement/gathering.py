@@ -83,12 +83,8 @@ def holdings_of(plan: PlacementPlan, state: Mapping[str, Tensor]) -> dict[str, H
     found: dict[int, Holding] = {}
     for name in plan.flat.blocks:
         module = plan.flat.module(name)
-        parts = [plan.parameters(name, rank) for rank in plan.ranks]
         for path, tensor in [*module.named_parameters(), *module.named_buffers()]:
-            boxes = tuple(part.get(path) for part in parts)
-            known = found.get(id(tensor))
-            if known is not None:  # shared: who computes any of its blocks has it
-                boxes = tuple(own if own is not None else now for own, now in zip(known.boxes, boxes, strict=True))
+            boxes = tuple(plan.parts(name, path, tensor, rank) for rank in plan.ranks)
             found[id(tensor)] = Holding(tuple(tensor.shape), boxes)
     everywhere = len(plan.ranks)
     return {

@@ -265,10 +265,11 @@ def stalled(beats: Iterable[Beat], after: float, now: float | None = None) -> st
     current = time.time() if now is None else now
     if not known or any(current - beat.since < after for beat in known):
         return ""
-    waiting = [beat for beat in known if beat.doing == "waits in"]
+    held = [beat for beat in known if _state(beat)]  # whatever it was doing when it was stopped, all wait for it
+    waiting = [beat for beat in known if beat.doing == "waits in" and beat not in held]
     if len(waiting) == len(known) and len({beat.what for beat in known}) > 1:
         return f"no progress for {after:.0f} s: processes wait in different exchanges: {_calls(waiting)}"
-    names = "; ".join(f"{beat}{_state(beat)}" for beat in waited_for(known))
+    names = "; ".join(f"{beat}{_state(beat)}" for beat in held or waited_for(known))
     if not waiting:
         return f"no progress for {after:.0f} s: {names}"
     places = ", ".join(f"process {beat.rank} in {beat.what}" for beat in waiting)
@@ -283,4 +284,5 @@ def _state(beat: Beat) -> str:
         letter = Path(f"/proc/{beat.pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (OSError, IndexError):
         return ", which is gone"
-    return {"T": ", which is stopped", "Z": ", which is gone", "D": ", which waits for a disk"}.get(letter, "")
+    stopped = f", which is stopped: kill -CONT {beat.pid} lets it go on"
+    return {"T": stopped, "Z": ", which is gone", "D": ", which waits for a disk"}.get(letter, "")

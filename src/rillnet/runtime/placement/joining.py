@@ -28,6 +28,14 @@ _LOCAL = ("127.0.0.1", "localhost", "::1")
 _TAKEN = "EADDRINUSE"  # of a port, in torch's words
 
 
+_ALIKE = {
+    "document": "start all of them with the same document and the same --set",
+    "code of rillnet": "install the same rillnet on every machine",
+    "version of torch": "install the same torch on every machine",
+}
+"""What must be the same in all processes, and what to do where it is not."""
+
+
 class LostContactError(RunError):
     """Another process of the run has gone, or has not come in time."""
 
@@ -144,7 +152,8 @@ def check_alike(own: Mapping[str, str]) -> None:
         for other, one in enumerate(said):
             if one[name] != said[0][name]:
                 rule = f"the {name} is another in process {other} on {one['host']} than in process 0 on"
-                faults.append(Fault("placement", f"{rule} {said[0]['host']}", str(one[name])[:12]))
+                where = f"{rule} {said[0]['host']}"
+                faults.append(Fault("placement", where, str(one[name])[:12], hint=_ALIKE.get(name, "")))
                 break
     if faults:
         raise RequestError(faults)

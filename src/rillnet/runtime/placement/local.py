@@ -156,11 +156,9 @@ class LocalUnits(Local):
         read = functional.linear(x, cell.weight_ih, cell.bias_ih)
         kept = functional.linear(h, cell.weight_hh, cell.bias_hh)
         if isinstance(cell, nn.LSTMCell):
-            return _lstm(read + kept, rest[0]), token
+            return lstm_step(read + kept, rest[0]), token
         if isinstance(cell, nn.GRUCell):
-            (r, z, n), (r_h, z_h, n_h) = read.chunk(3, dim=1), kept.chunk(3, dim=1)
-            candidate = (n + (r + r_h).sigmoid() * n_h).tanh()
-            return torch.lerp(candidate, h[:, slice(*box[1])], (z + z_h).sigmoid()), token
+            return gru_step(read, kept, h[:, slice(*box[1])]), token
         return ((read + kept).tanh() if cell.nonlinearity == "tanh" else (read + kept).relu()), token
 
 
@@ -179,10 +177,29 @@ class LocalConvLSTM(Local):
         x, h, c = values
         gates = self.module.gates
         padded = functional.pad(torch.cat([x, h], dim=1), self.padding)
-        return _lstm(functional.conv2d(padded, gates.weight, gates.bias, 1, 0, gates.dilation), c), token
+        return lstm_step(functional.conv2d(padded, gates.weight, gates.bias, 1, 0, gates.dilation), c), token
 
 
-def _lstm(gates: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+def gru_step(read: Tensor, kept: Tensor, h: Tensor) -> Tensor:
+    """Units of a GRU one step further.
+
+    Args:
+        read: what comes of its input, gate by gate.
+        kept: what comes of all units of the last step.
+        h: these units then.
+    """
+    (r, z, n), (r_h, z_h, n_h) = read.chunk(3, dim=1), kept.chunk(3, dim=1)
+    candidate = (n + (r + r_h).sigmoid() * n_h).tanh()
+    return torch.lerp(candidate, h, (z + z_h).sigmoid())
+
+
+def lstm_step(gates: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    """Units of an LSTM one step further: hidden and cell state.
+
+    Args:
+        gates: what comes of its input and of all units of the last step, gate by gate.
+        c: the cell state of these units then.
+    """
     i, f, g, o = gates.chunk(4, dim=1)
     following = f.sigmoid() * c + i.sigmoid() * g.tanh()
     return o.sigmoid() * following.tanh(), following
@@ -197,15 +214,11 @@ def keep_own_parameters(plan: PlacementPlan, rank: int) -> None:
         rank: the process.
     """
     for name in plan.flat.blocks:
-        module, parts = plan.flat.module(name), plan.parameters(name, rank)
+        module = plan.flat.module(name)
         for path, tensor in [*module.named_parameters(), *module.named_buffers()]:
-            users = plan.users(tensor)
-            if len(users) > 1:  # whoever shares it has all of it
-                part = tensor if any(plan.work(user, rank, 1) is not None for user in users) else tensor.new_empty(0)
-            else:
-                own = parts.get(path)
-                part = tensor.new_empty(0) if own is None else joined(tensor, own)
-            if part.shape != tensor.shape:
+            own = plan.parts(name, path, tensor, rank)
+            part = tensor.new_empty(0) if own is None else joined(tensor, own)
+            if part.shape != tensor.shape:  # of a shared one this comes to the same again
                 tensor.data = part.clone()
 
 

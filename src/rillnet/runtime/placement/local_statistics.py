@@ -17,10 +17,12 @@ from rillnet.runtime.placement.assignment import Assigned
 from rillnet.runtime.placement.boxes import Box, numel
 from rillnet.runtime.placement.exchange import Summed
 from rillnet.runtime.placement.local import Computed, Local
+from rillnet.runtime.placement.normalizing import Normalized, moments
 from rillnet.runtime.placement.plan import PlacementPlan
 from rillnet.runtime.placement.sums import add_up
 
-_HALF = (torch.float16, torch.bfloat16)
+HALF = (torch.float16, torch.bfloat16)
+"""Types that are computed in single precision where sums are taken."""
 
 
 class LocalBatchNorm(Local):
@@ -58,14 +60,11 @@ class LocalBatchNorm(Local):
             return functional.batch_norm(x, *parameters, False, 0.0, module.eps), token
         if len(self.members) == 1:  # all that these channels send is here
             return module(x), token
-        total = batch * math.prod(self.rule.sends[1:])
-        if total == 1 and module.training:
-            shape = [batch, *self.rule.sends]
-            raise ValueError(f"Expected more than 1 value per channel when training, got input size {shape}")
-        wide = x.float() if x.dtype in _HALF else x
+        self.check(batch)
+        wide = x.float() if x.dtype in HALF else x
         if torch.is_grad_enabled():  # one process alone has gradients but no token
             anchor = x.new_zeros((), requires_grad=True) if token is None else token
-            y, mean, variance, anchor = _Normalized.apply(  # type: ignore[no-untyped-call]
+            y, mean, variance, anchor = Normalized.apply(  # type: ignore[no-untyped-call]
                 wide, module.weight, module.bias, anchor, self, batch
             )
             token = None if token is None else anchor
@@ -73,8 +72,18 @@ class LocalBatchNorm(Local):
             mean, variance = self.statistics(wide, batch)
             y = functional.batch_norm(wide, mean, variance, module.weight, module.bias, False, 0.0, module.eps)
         if module.training and module.running_mean is not None:
-            self._remember(mean, variance * (total / (total - 1)))
+            self.keep(mean, variance, batch)
         return y.to(x.dtype), token
+
+    def total(self, batch: int) -> int:
+        """Numbers of a channel in the whole batch."""
+        return int(batch * math.prod(self.rule.sends[1:]))
+
+    def check(self, batch: int) -> None:
+        """Refuses what has no variance, in torch's words."""
+        if self.total(batch) == 1 and self.module.training:
+            shape = [batch, *self.rule.sends]
+            raise ValueError(f"Expected more than 1 value per channel when training, got input size {shape}")
 
     def statistics(self, x: Tensor, batch: int) -> tuple[Tensor, Tensor]:
         """Mean and variance of each channel over the whole batch.
@@ -83,13 +92,33 @@ class LocalBatchNorm(Local):
             x: the part of this process.
             batch: examples in the whole batch.
         """
-        shares = self._shares(batch, x)
         both = x.new_zeros(len(self.members), 2, x.shape[1])
         if x.numel():
-            # torch's kernel of batch normalisation, which takes a third of the time of var_mean
-            both[self.place] = torch.stack(torch.batch_norm_update_stats(x, None, None, 1.0))
+            both[self.place] = torch.stack(moments(x))
         add_up(both, self.group)
-        means, variances = both[:, 0], both[:, 1]
+        return self.merged(both[:, 0], both[:, 1], batch)
+
+    def averaged(self, sums: Tensor, x: Tensor, batch: int) -> Tensor:
+        """Sums over all parts, divided by the numbers of a channel in the whole batch.
+
+        Args:
+            sums: over the part of this process, [2, channels].
+            x: that part.
+            batch: examples in the whole batch.
+        """
+        both = sums.clone()
+        add_up(both, self.group)
+        return both / self.total(batch)
+
+    def merged(self, means: Tensor, variances: Tensor, batch: int) -> tuple[Tensor, Tensor]:
+        """Mean and variance of each channel over the whole batch, from those of its parts.
+
+        Args:
+            means: of each process' part, [processes, channels].
+            variances: the same.
+            batch: examples in the whole batch.
+        """
+        shares = self._shares(batch, means)
         mean = (shares * means).sum(0)
         return mean, (shares * (variances + (means - mean).square())).sum(0)
 
@@ -102,51 +131,19 @@ class LocalBatchNorm(Local):
         return self._weights[batch].to(like)
 
     @torch.no_grad()
-    def _remember(self, mean: Tensor, variance: Tensor) -> None:
-        module = self.module
+    def keep(self, mean: Tensor, variance: Tensor, batch: int) -> None:
+        """Has the running statistics follow those of the whole batch.
+
+        Args:
+            mean: of each channel.
+            variance: the same.
+            batch: examples in the whole batch.
+        """
+        module, total = self.module, self.total(batch)
         module.num_batches_tracked.add_(1)
         share = 1 / module.num_batches_tracked if module.momentum is None else module.momentum
         module.running_mean.lerp_(mean.to(module.running_mean), share)
-        module.running_var.lerp_(variance.to(module.running_var), share)
-
-
-class _Normalized(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any,
-        x: Tensor,
-        weight: Tensor | None,
-        bias: Tensor | None,
-        token: Tensor,
-        local: LocalBatchNorm,
-        batch: int,
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        mean, variance = local.statistics(x, batch)
-        ctx.save_for_backward(x, weight, mean, variance)
-        ctx.eps, ctx.group, ctx.total = local.module.eps, local.group, batch * math.prod(local.rule.sends[1:])
-        ctx.mark_non_differentiable(mean, variance)
-        y = functional.batch_norm(x, mean, variance, weight, bias, False, 0.0, local.module.eps)
-        return y, mean, variance, token.clone()
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Any) -> Any:
-        x, weight, mean, variance = ctx.saved_tensors
-        gradient, eps, inverse = gradients[0], ctx.eps, (variance + ctx.eps).rsqrt()
-        shape = [1, -1, *[1] * (x.dim() - 2)]
-        own = x.new_zeros(2, x.shape[1])
-        if x.numel():  # torch's kernel takes both sums in one pass
-            _, own[1], own[0] = torch.ops.aten.native_batch_norm_backward(
-                gradient, x, None, mean, variance, None, None, False, eps, [False, True, True]
-            )
-        both = own.clone()
-        add_up(both, ctx.group)
-        both /= ctx.total
-        scale = inverse if weight is None else inverse * weight
-        slope = -scale * inverse * both[1]
-        level = -scale * both[0] - slope * mean
-        of_x = torch.addcmul(level.view(shape), x, slope.view(shape)).addcmul_(gradient, scale.view(shape))
-        of_weight, of_bias = (None, None) if weight is None else (own[1], own[0])
-        return of_x, of_weight, of_bias, gradients[3], None, None
+        module.running_var.lerp_((variance * (total / (total - 1))).to(module.running_var), share)
 
 
 class LocalCount(Local):
@@ -191,7 +188,7 @@ class LocalClasses(LocalCount):
     def __call__(self, values: Sequence[Any], box: Box, batch: int, token: Tensor | None) -> Computed:
         scores, label = values
         low, high = box[1]
-        wide = scores.float() if scores.dtype in _HALF else scores
+        wide = scores.float() if scores.dtype in HALF else scores
         largest = wide.detach().amax(1)
         dist.all_reduce(largest, dist.ReduceOp.MAX, group=self.across)
         shifted = wide - largest[:, None]

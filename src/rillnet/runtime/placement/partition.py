@@ -14,6 +14,7 @@ from typing import Any
 from torch import nn
 
 from rillnet.model.layers.per_example import is_per_example
+from rillnet.model.shapes import Signature
 from rillnet.runtime.placement.boxes import Box, Span, whole
 
 Shape = tuple[int, ...]
@@ -44,6 +45,9 @@ class Partition:
     follows = False
     """Whether any dimension will do, so that it is best cut where what it reads is."""
 
+    tells_leaves = False
+    """Whether it tells which part of each of several tensors it has, wherever the batch stands in them."""
+
     def __init__(self, module: nn.Module, reads: Sequence[Shape], sends: Shape) -> None:
         self.module: Any = module  # of its class, which the rule was chosen by, mypy knows nothing
         self.reads, self.sends = tuple(reads), sends
@@ -71,9 +75,24 @@ class Partition:
         """The parts of each parameter and buffer that a part of its output needs, joined along the first dimension."""
         return {name: (whole(shape),) for name, shape in self.shapes.items()}
 
+    def holds(self, signature: Signature, box: Box) -> Box:
+        """The part of one of the tensors it sends that goes with a part of its output.
+
+        Args:
+            signature: of that tensor.
+            box: of its output.
+        """
+        return box if signature.shape == self.sends and not signature.batch_dim else examples_of(signature, box[0])
+
     def _rows(self, span: Span) -> dict[str, tuple[Box, ...]]:
         """These rows of everything that has some."""
         return {name: ((span, *whole(shape[1:])),) if shape else ((),) for name, shape in self.shapes.items()}
+
+
+def examples_of(signature: Signature, span: Span) -> Box:
+    """All of a tensor for some examples of the batch."""
+    box = whole(signature.shape)
+    return (*box[: signature.batch_dim], span, *box[signature.batch_dim :])
 
 
 def computes_examples_alone(module: nn.Module) -> bool:
@@ -305,11 +324,3 @@ class Joined(Partition):
             found.append((*box[:dim], (low, high), *box[dim + 1 :]))
             offset += size
         return found
-
-
-class Sequential(Partition):
-    """torch's layers for sequences: each example of the batch alone, all of its sequence at once."""
-
-    def splits(self) -> dict[str, Split]:
-        """The batch, unless it is not the first dimension or numbers are drawn."""
-        return {"batch": Split(0)} if self.module.batch_first and not self.module.dropout else {}

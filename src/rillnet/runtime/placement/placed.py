@@ -121,7 +121,7 @@ class Placement:
         self._of_rules: list[ProcessGroups] = []
         self._shard()
         self.replicas: Replicas | None = None
-        if not plan.placement.is_exact:
+        if plan.placement.takes_own_steps:
             every = plan.placement.averaging.every if plan.placement.averaging is not None else None
             self.replicas = Replicas(self.processes, self.heartbeat, every)
         self._memory: SharedParameters | None = None

@@ -15,8 +15,9 @@ from rillnet.model.flat import FlatSource
 from rillnet.model.rollout import Rollout
 from rillnet.model.shapes import Signature
 from rillnet.runtime.placement.assignment import Assigned, Assignment, leaves_of, signature_of
-from rillnet.runtime.placement.boxes import Box, Span, divide, whole
+from rillnet.runtime.placement.boxes import Box, divide, whole
 from rillnet.runtime.placement.microbatches import MicroBatches
+from rillnet.runtime.placement.partition import examples_of
 from rillnet.runtime.placement.records import PlacementSpec
 from rillnet.runtime.placement.transfers import Transfers, transfers
 
@@ -95,9 +96,7 @@ class PlacementPlan:
         box, assigned = self.work(source.block, rank, batch), self.blocks[source.block]
         if box is None or not signature.batched or not assigned.is_split:
             return None if box is None else whole(signature.of_batch(batch))
-        if signature.shape == assigned.rule.sends and not signature.batch_dim:
-            return box
-        return _examples(signature, box[0])
+        return assigned.rule.holds(signature, box)
 
     def needed(self, name: str, port: int, rank: int, batch: int, leaf: int = 0) -> Box | None:
         """The part of one thing it reads that a process needs for its work on a block.
@@ -117,7 +116,7 @@ class PlacementPlan:
         if not signature.batched or not self.blocks[name].is_split:
             return whole(signature.of_batch(batch))
         if signature.batch_dim or len(tensors) > 1:
-            return _examples(signature, box[0])
+            return examples_of(signature, box[0])
         return self.blocks[name].rule.needs(box)[port]
 
     # --- what is sent -------------------------------------------------------------------------
@@ -172,6 +171,21 @@ class PlacementPlan:
         box = self.work(name, rank, self.mesh.processes)
         return {} if box is None else self.blocks[name].rule.parameters(box)
 
+    def parts(self, name: str, path: str, tensor: Tensor, rank: int) -> tuple[Box, ...] | None:
+        """The parts of a parameter or buffer that a process has; None for nothing.
+
+        Args:
+            name: a block that has it.
+            path: its name in that block.
+            tensor: it, whole.
+            rank: the process.
+        """
+        users = self.users(tensor)
+        if len(users) < 2:
+            return self._parameters(name, rank).get(path)
+        is_used = any(self.work(user, rank, 1) is not None for user in users)
+        return (whole(tensor.shape),) if is_used else None  # whoever computes any of its blocks has all of it
+
     def sharers(self, name: str, rank: int, path: str | None = None) -> tuple[int, ...]:
         """The processes that have the same parameters of a block as this one.
 
@@ -197,9 +211,10 @@ class PlacementPlan:
         batch = self.mesh.processes  # so that every process has an example
         return max(Counter(self.work(name, rank, batch) for rank in ranks).values())
 
-    def users(self, parameter: Tensor) -> list[str]:
-        """The blocks that compute with a parameter: several where it is shared or tied."""
-        return self.assignment.users.get(id(parameter), [])
+    def users(self, tensor: Tensor) -> list[str]:
+        """The blocks that compute with a parameter or buffer: several where it is shared or tied."""
+        found = self.assignment.users.get(id(tensor))
+        return self.assignment.buffer_users.get(id(tensor), []) if found is None else found
 
     def summed(self, name: str, path: str, rank: int) -> tuple[tuple[int, ...], int]:
         """Over which processes a parameter's gradient is summed, and how many of them compute the same one.
@@ -216,9 +231,3 @@ class PlacementPlan:
         ranks = tuple(r for r in self.ranks if any(self.work(user, r, 1) is not None for user in users))
         is_alike = all(self.blocks[user].kind == "none" for user in users)
         return ranks, len(ranks) if is_alike else 1
-
-
-def _examples(signature: Signature, span: Span) -> Box:
-    """All of a tensor for some examples of the batch."""
-    box = whole(signature.shape)
-    return (*box[: signature.batch_dim], span, *box[signature.batch_dim :])

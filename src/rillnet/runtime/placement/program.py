@@ -23,6 +23,7 @@ from rillnet.runtime.placement.exchange import Exchange, UnderWay
 from rillnet.runtime.placement.frame import AHEAD, TOKEN, Arriving, PlacedFrame
 from rillnet.runtime.placement.joining import group_of
 from rillnet.runtime.placement.local import Local
+from rillnet.runtime.placement.own_statistics import LocalPartNorm, remember_statistics
 from rillnet.runtime.placement.plan import PlacementPlan
 from rillnet.runtime.placement.steps import Prepared, Read, Step, scheduled
 from rillnet.runtime.placement.transfers import Transfers
@@ -68,6 +69,7 @@ class PlacedNet:
     def __init__(self, plan: PlacementPlan, rank: int, groups: ProcessGroups) -> None:
         self.plan, self.rank, self.groups, self.under_way = plan, rank, groups, UnderWay()
         self.locals: dict[str, Local | None] = {name: local_of(plan, name, rank, groups) for name in plan.flat.blocks}
+        self.part_norms = [local for local in self.locals.values() if isinstance(local, LocalPartNorm)]
 
     def box(self, name: str, batch: int) -> Box | None:
         """The part of a block that this process computes."""
@@ -167,9 +169,13 @@ class PlacedProgram:
         prepared = self._prepared(self.phase or self.net.phase, tuple(inputs), batch, changed)
         self.placed.under_way.turn()
         frame = PlacedFrame(self, inputs, state, batch, frame_seed, self._arriving(state))
+        for norm in self.placed.part_norms:
+            norm.taken = None  # of a frame that failed
         frame.begin(prepared.ahead)
         for step in prepared.steps:
             frame.compute(step)
+        if self.placed.part_norms:
+            self.remember()
         if self.taps is not None:
             self.taps.keep_parts({name: frame.sent(name) for name in self.taps.wanted})
         outputs = Outputs()
@@ -177,6 +183,10 @@ class PlacedProgram:
             outputs[name] = frame.whole(reads)
         self._ahead, self._number = frame.ahead, next(_NUMBERS)
         return outputs, frame.following(self._number)
+
+    def remember(self) -> None:
+        """Has running statistics follow what the frame has taken of parts of the batch."""
+        remember_statistics(self.placed.part_norms)
 
     def _arriving(self, state: Mapping[str, Tensor]) -> Arriving:
         """What the frame before has sent for one that goes on from its state; for another it is of no use."""

@@ -17,6 +17,7 @@ AXES = ("data", "model")
 Count = Annotated[int, Field(ge=1)]
 Kind = Literal["batch", "feature", "space", "none"]
 Sharded = Literal["none", "optimizer", "parameters"]
+Statistics = Literal["whole", "local"]
 
 _STEPS = re.compile(r"(\d+) steps?")
 
@@ -31,12 +32,16 @@ class BlockPlacement(Record):
         location: the one process that computes the block.
         shard: what each of the processes that have the same parameters keeps only a slice of: the `optimizer`'s state,
             or the `parameters` as well, which are gathered where the block is computed; the default's if left out.
+        statistics: what batch normalisation normalises by in training: the `whole` batch, or the part of it that each
+            process has (`local`), for which nobody waits and which is not the numbers of one process; the default's if
+            left out, else `whole`.
     """
 
     partition: Kind | None = None
     partition_dim: Literal[-1, 0, 1] | None = None
     location: Annotated[int, Field(ge=0)] | None = None
     shard: Sharded | None = None
+    statistics: Statistics | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -47,7 +52,7 @@ class BlockPlacement(Record):
     def _one_of_them(self) -> BlockPlacement:
         given = [name for name in ("partition", "partition_dim", "location") if getattr(self, name) is not None]
         if len(given) > 1:
-            raise ValueError(f"{given[0]} and {given[1]} must not stand side by side")
+            raise ValueError(f"{given[0]} and {given[1]} must not stand side by side; leave one out")
         return self
 
     @property
@@ -124,22 +129,23 @@ class PlacementSpec(Record):
         product = math.prod(self.mesh.values())
         if self.mesh and self.processes is not None and product != self.processes:
             sizes = " x ".join(str(size) for size in self.mesh.values())
-            raise ValueError(f"the mesh holds {sizes} = {product} processes, and processes says {self.processes}")
+            told = f"the mesh holds {sizes} = {product} processes, and processes says {self.processes}"
+            raise ValueError(f"{told}; leave one out")
         return self
 
     @model_validator(mode="after")
     def _one_way_to_change(self) -> PlacementSpec:
         if self.averaging is not None and self.hogwild:
-            raise ValueError("averaging and hogwild must not stand side by side")
+            raise ValueError("averaging and hogwild must not stand side by side; leave one out")
         way = "averaging" if self.averaging is not None else "hogwild" if self.hogwild else ""
         if way and any(one.shard not in (None, "none") for one in (self.default, *self.blocks.values())):
-            raise ValueError(f"shard and {way} must not stand side by side")
+            raise ValueError(f"shard and {way} must not stand side by side; leave one out")
         return self
 
     @property
-    def is_exact(self) -> bool:
-        """Whether the numbers are those of one process."""
-        return self.averaging is None and not self.hogwild
+    def takes_own_steps(self) -> bool:
+        """Whether each process changes parameters by gradients of its own."""
+        return self.averaging is not None or self.hogwild
 
     @property
     def mesh_size(self) -> int | None:

@@ -31,7 +31,7 @@ def faults_of_own_steps(plan: PlacementPlan) -> list[Fault]:
     Args:
         plan: who computes what.
     """
-    if plan.placement.is_exact:
+    if not plan.placement.takes_own_steps:
         return []
     way = "hogwild" if plan.placement.hogwild else "averaging"
     return [
@@ -56,16 +56,22 @@ def inexact(plan: PlacementPlan) -> str:
         >>> inexact(PlacementPlan(rn.Rollout.sequential(net), PlacementSpec(processes=2, hogwild=True)))
         'all processes change the same parameters at once, without locks; no two runs have the same numbers'
     """
-    spec = plan.placement
+    spec, ways = plan.placement, []
     if spec.hogwild:
-        return "all processes change the same parameters at once, without locks; no two runs have the same numbers"
-    if spec.averaging is None:
+        ways.append("all processes change the same parameters at once, without locks")
+    if spec.averaging is not None:
+        every = spec.averaging.every
+        ways.append(f"each process changes parameters of its own, averaged every {_steps(every)}")
+    if any(assigned.statistics == "local" for assigned in plan.blocks.values()):
+        ways.append("each process normalises by the statistics of its own part of the batch")
+    if not ways:
         return ""
-    every = spec.averaging.every
-    when = "step" if every == 1 else f"{every} steps"
-    return (
-        f"each process changes parameters of its own, averaged every {when}; the numbers are not those of one process"
-    )
+    found = "no two runs have the same numbers" if spec.hogwild else "the numbers are not those of one process"
+    return f"{' and '.join(ways)}; {found}"
+
+
+def _steps(every: int) -> str:
+    return "step" if every == 1 else f"{every} steps"
 
 
 def _where(plan: PlacementPlan, name: str) -> str:

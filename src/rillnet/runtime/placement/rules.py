@@ -50,11 +50,11 @@ from rillnet.runtime.placement.partition import (
     Normalized,
     Partition,
     PerChannel,
-    Sequential,
     Shape,
     Sloped,
     Table,
 )
+from rillnet.runtime.placement.sequences import Sequential
 from rillnet.runtime.placement.sliding import Adaptive, Convolution, Repeated, Transposed, Windowed
 from rillnet.runtime.placement.units import ConvolvedRecurrent, Factored, Recurrent, Summing
 

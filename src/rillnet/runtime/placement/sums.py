@@ -22,16 +22,23 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-_LARGEST = 1 << 16
+LARGEST = 1 << 16
 """Bytes of a sum; larger ones gain nothing."""
 
 _LINE = 64
 """Bytes that processors share as one; every counter has its own."""
 
-_LOOKS, _YIELDS = 100, 1000
-"""How often it looks before it lets others work in between, and before it sleeps in between."""
+_LOOKS = 100
+"""How often it looks before it lets others work in between."""
 
-_SLEEP_S, _CHECK_S = 5e-5, 1.0
+_SPIN_S = 4e-3
+"""How long it looks before it sleeps in between: processes that do the same are rarely further apart, and one that
+sleeps is late by as long as it takes to wake up."""
+
+_SHORTEST_S, _LONGEST_S, _SHARE = 5e-5, 1e-3, 1 / 16
+"""How long it sleeps at a time: the longer it has waited the longer, so that it is late by a small share of that."""
+
+_CHECK_S = 1.0
 
 _ORDERED = ("x86_64", "AMD64")
 """Processors on which what is written first is seen first."""
@@ -56,13 +63,13 @@ class HostSums:
         self._memory = memory
         self._counters = memoryview(memory)[: _LINE * len(pids)].cast("q")
         self._places = [place * _LINE // 8 for place in range(len(pids))]
-        self._bytes = torch.frombuffer(memory, dtype=torch.uint8)[_LINE * len(pids) :].view(2, len(pids), _LARGEST)
+        self._bytes = torch.frombuffer(memory, dtype=torch.uint8)[_LINE * len(pids) :].view(2, len(pids), LARGEST)
         self._views: dict[tuple[torch.dtype, int], tuple[Tensor, Tensor]] = {}
 
     @staticmethod
     def size(count: int) -> int:
         """Bytes of memory for so many processes."""
-        return count * (_LINE + 2 * _LARGEST)
+        return count * (_LINE + 2 * LARGEST)
 
     def add(self, value: Tensor) -> None:
         """Puts the sum over all processes in the place of a tensor; called by all of them in the same order.
@@ -92,13 +99,12 @@ class HostSums:
         for _ in range(_LOOKS):
             if counters[place] >= count:
                 return
-        for _ in range(_YIELDS):
-            if counters[place] >= count:
-                return
-            os.sched_yield()
-        began = checked = time.monotonic()
+        began = checked = now = time.monotonic()
         while counters[place] < count:
-            time.sleep(_SLEEP_S)
+            if now - began < _SPIN_S:
+                os.sched_yield()
+            else:
+                time.sleep(min(max((now - began) * _SHARE, _SHORTEST_S), _LONGEST_S))
             now = time.monotonic()
             if now - checked > _CHECK_S:
                 checked = now
@@ -125,7 +131,7 @@ def add_up(value: Tensor, group: Any) -> None:
         value: of this process; of the same shape and type in all.
         group: the processes; all call this in the same order.
     """
-    if value.device.type != "cpu" or value.numel() * value.element_size() > _LARGEST:
+    if value.device.type != "cpu" or value.numel() * value.element_size() > LARGEST:
         dist.all_reduce(value, group=group)
         return
     found = _SUMS.get(group)

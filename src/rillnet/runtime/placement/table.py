@@ -69,18 +69,18 @@ def block_rows(costs: Costs) -> list[BlockRow]:
             assigned.kind,
             _where(plan, name, costs.batch),
             _part(plan, name, costs.batch),
-            assigned.note or _sharded(plan, name),
+            assigned.note or _told(plan, name),
         )
         for name, assigned in plan.blocks.items()
     ]
 
 
-def _sharded(plan: PlacementPlan, name: str) -> str:
-    """What of a block's parameters each process keeps a slice of."""
+def _told(plan: PlacementPlan, name: str) -> str:
+    """What of a block's parameters each process keeps a slice of, and whether it has statistics of its own."""
     shard, rank = plan.blocks[name].shard, plan.ranks[0]
-    if shard == "none" or len(plan.sharers(name, rank)) < 2 or not plan.parameters(name, rank):
-        return ""
-    return f"{shard} sharded"
+    is_sharded = shard != "none" and len(plan.sharers(name, rank)) > 1 and plan.parameters(name, rank)
+    is_apart = plan.blocks[name].statistics == "local"
+    return ", ".join([f"{shard} sharded"] * bool(is_sharded) + ["local statistics"] * is_apart)
 
 
 def _where(plan: PlacementPlan, name: str, batch: int) -> str:
@@ -192,7 +192,7 @@ def as_dict(costs: Costs) -> dict[str, Any]:
             "parameters": costs.gathered,
             "total": costs.crossing + costs.reduced + costs.gathered,
         },
-        "exact": costs.plan.placement.is_exact,
+        "exact": not inexact(costs.plan),
         "spared": costs.spared,
         "memory": costs.memory,
         "fits": costs.fits,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -13,10 +13,12 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from rillnet.model.flat import FlatSource, outputs_of
 from rillnet.model.rollout import Rollout
 from rillnet.model.summary import multiply_adds
-from rillnet.runtime.placement.boxes import numel, sizes
+from rillnet.runtime.placement.boxes import Box, numel, sizes
 from rillnet.runtime.placement.counted import Counted
 from rillnet.runtime.placement.machines import Machine
 from rillnet.runtime.placement.plan import PlacementPlan
+from rillnet.runtime.placement.sequences import Sequential
+from rillnet.runtime.placement.sums import LARGEST
 
 FORWARD, BACKWARD = 0, 1
 
@@ -190,9 +192,15 @@ def sums_of(plan: PlacementPlan, name: str, rank: int, batch: int) -> list[Sum]:
         everyone = Sum(tuple(plan.ranks), (16,))
         if assigned.kind != "feature" or not assigned.rule.has_classes:
             return [everyone]
-        team = tuple(r for r in plan.ranks if (plan.work(name, r, batch) or box)[0] == box[0])
         examples = sizes(box)[0]
-        return [Sum(team, (4 * examples, 8 * examples)), everyone]
+        return [Sum(_of_same_examples(plan, name, box, batch), (4 * examples, 8 * examples)), everyone]
+    if isinstance(assigned.rule, Sequential) and assigned.kind == "feature":
+        layer: Any = module
+        steps = assigned.rule.reads[0][0] * layer.num_layers - 1  # the last units of all are read by nobody here
+        after_each = (4 * sizes(box)[0] * layer.hidden_size,) * steps
+        return [Sum(_of_same_examples(plan, name, box, batch), after_each, after_each)]
+    if assigned.statistics == "local":
+        return _remembered(plan, name, rank)
     if isinstance(module, _BatchNorm):
         channels = sizes(box)[1]
         alike = assigned.kind == "batch"
@@ -202,9 +210,23 @@ def sums_of(plan: PlacementPlan, name: str, rank: int, batch: int) -> list[Sum]:
     return []
 
 
+def _of_same_examples(plan: PlacementPlan, name: str, box: Box, batch: int) -> tuple[int, ...]:
+    return tuple(r for r in plan.ranks if (plan.work(name, r, batch) or box)[0] == box[0])
+
+
+def _remembered(plan: PlacementPlan, name: str, rank: int) -> list[Sum]:
+    """The one sum of the statistics of all parts of all such blocks, which stands with the last of them."""
+    alike = [other for other, assigned in plan.blocks.items() if assigned.statistics == "local"]
+    boxes = [plan.work(other, rank, 1) for other in alike]
+    channels = sum(box[1][1] - box[1][0] for box in boxes if box is not None)
+    return [Sum(tuple(plan.ranks), (16 * channels,))] if name == alike[-1] else []
+
+
 def seconds_of(found: Sum, machine: Machine, direction: int) -> float:
     """How long the sums take once all are there."""
     sizes = (found.sizes, found.backward)[direction]
-    if machine.small_sum is not None:  # through memory that they share
-        return machine.small_sum * len(sizes)
-    return math.fsum(machine.all_reduce(size, len(found.ranks)) for size in sizes)
+    ranks = len(found.ranks)
+    return math.fsum(
+        machine.all_reduce(size, ranks) if machine.small_sum is None or size > LARGEST else machine.small_sum
+        for size in sizes  # the small ones through memory that they share
+    )

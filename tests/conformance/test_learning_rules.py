@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -358,6 +359,16 @@ NOT_IN_GROUPS = {
     ),
 }
 
+EQUATIONS = {
+    **dict.fromkeys(("Hebbian", "Oja", "Sanger", "BCM", "Competitive"), "plasticity/test_equations.py"),
+    "STDP": "plasticity/test_stdp.py",
+    **dict.fromkeys(("ContrastiveDivergence", "MeanFieldDivergence"), "divergence/test_equations.py"),
+    **dict.fromkeys(
+        ("Backprop", "Decay", "ForwardForward", "EquilibriumPropagation", "Evolution"), "test_equations.py"
+    ),
+}
+"""Where each rule is compared with its equation in plain NumPy, below tests/training/learning_rules."""
+
 
 def start(
     row: Row,
@@ -380,6 +391,19 @@ def take(row: Row, executor: Executor, steps: range) -> dict[str, float]:
     return {name: float(value) for name, value in scalars.items()}
 
 
+def placed_in_time(row: Row, rollout: str) -> Row:
+    """A row as a rollout takes it; skips what it cannot be."""
+    if rollout == "sequential":
+        return row
+    if row.type in ONE_ROLLOUT:
+        pytest.skip(ONE_ROLLOUT[row.type])
+    if row.type != "Backprop":
+        return row
+    if "feedback" in row.arguments:
+        pytest.skip("goes back through one frame, in which a streaming net has one layer")
+    return replace(row, arguments={**row.arguments, "window": 2, "every": 1})
+
+
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.type)
 def test_it_solves_its_task(row: Row) -> None:
     net, rule, executor = start(row)
@@ -391,30 +415,26 @@ def test_it_solves_its_task(row: Row) -> None:
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.type)
 def test_it_solves_its_task_in_a_streaming_net(row: Row) -> None:
     """What is read changes slowly enough for a rule that sees it a frame late."""
-    if row.type in ONE_ROLLOUT:
-        pytest.skip(ONE_ROLLOUT[row.type])
-    if row.type == "Backprop":
-        if "feedback" in row.arguments:
-            pytest.skip("goes back through one frame, in which a streaming net has one layer")
-        row = replace(row, arguments={**row.arguments, "window": 2, "every": 1})
+    row = placed_in_time(row, "streaming")
     net, _, executor = start(row, rollout="streaming")
     held = replace(row, steps=HELD * row.steps, fields=lambda step: row.fields(step // HELD))
     assert row.is_solved(take(held, executor, range(held.steps)), net)
 
 
-@pytest.mark.parametrize("stop", [1, 7])
+@pytest.mark.parametrize(("rollout", "stop"), [("sequential", 1), ("sequential", 7), ("streaming", 5)])
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.type)
-def test_it_goes_on_exactly_from_a_save(row: Row, stop: int) -> None:
-    whole, _, executor = start(row)
+def test_it_goes_on_exactly_from_a_save(row: Row, rollout: str, stop: int) -> None:
+    row = placed_in_time(row, rollout)
+    whole, _, executor = start(row, rollout=rollout)
     take(row, executor, range(12))
 
-    first, rule, executor = start(row)
+    first, rule, executor = start(row, rollout=rollout)
     take(row, executor, range(stop))
     tensors = {name: tensor.detach().clone() for name, tensor in rule.state_tensors().items()}
     values = json.loads(json.dumps(rule.state_values()))
     state = executor.state_tensors()
 
-    second, rule, executor = start(row)
+    second, rule, executor = start(row, rollout=rollout)
     second.load_state_dict(first.state_dict())
     rule.load_state(tensors, values)
     if state:  # what a rule reads of the frame before
@@ -445,11 +465,12 @@ def test_what_it_reads_is_named_and_what_it_reports_has_no_graph(row: Row) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("rollout", ["sequential", "streaming"])
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.type)
-def test_it_learns_the_same_in_compiled_frames(row: Row) -> None:
-    found = []
+def test_it_learns_the_same_in_compiled_frames(row: Row, rollout: str) -> None:
+    row, found = placed_in_time(row, rollout), []
     for is_compiled in (False, True):
-        net, _, executor = start(row, execution=PLAIN.model_copy(update={"compile": is_compiled}))
+        net, _, executor = start(row, rollout=rollout, execution=PLAIN.model_copy(update={"compile": is_compiled}))
         take(row, executor, range(3))
         found.append([parameter.detach() for parameter in net.parameters()])
     for eager, compiled in zip(*found, strict=True):
@@ -486,6 +507,20 @@ def test_it_learns_the_same_in_groups(type: str) -> None:
 def test_every_rule_is_tried_in_groups() -> None:
     on_weights = {row.type for row in LOCAL} & {"Hebbian", "Oja", "Sanger", "BCM", "STDP", "Competitive"}
     assert on_weights | GROUPED.keys() | NOT_IN_GROUPS.keys() == set(RULES)
+
+
+def test_every_rule_is_compared_with_its_equation_in_numpy() -> None:
+    folder = Path(__file__).parents[1] / "training" / "learning_rules"
+    texts = {file: (folder / file).read_text(encoding="utf-8") for file in EQUATIONS.values()}
+    assert all("import numpy" in texts[file] and type in texts[file] for type, file in EQUATIONS.items())
+    assert EQUATIONS.keys() == set(RULES)
+
+
+@pytest.mark.parametrize("type", list(RULES))
+def test_its_description_has_the_equation_and_the_paper(type: str) -> None:
+    text = RULES.find(type).__doc__ or ""
+    assert text.count("$") >= 2
+    assert "\n    Source:\n" in text
 
 
 def test_every_member_has_a_row() -> None:

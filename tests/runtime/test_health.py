@@ -128,3 +128,29 @@ def test_parameters_are_checked(values: list[float], is_bad: bool) -> None:
 def test_no_parameters_are_healthy() -> None:
     check_parameters({}, 1, "")
     check_parameters({"net/a/count": torch.zeros(2, dtype=torch.int64)}, 1, "")
+
+
+class Large(nn.Module):
+    """What it reads times ten thousand million: infinite in the fourth turn."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return 1e10 * x
+
+
+@pytest.mark.parametrize(
+    ("rollout", "frame", "where"), [("sequential", 5, "net/back;"), ("streaming", 6, "net/grow, 1 frame before;")]
+)
+def test_what_an_earlier_frame_left_counts(rollout: str, frame: int, where: str) -> None:
+    net = rn.Net("growing", inputs={"x": (1,)}, seed=1).add("back", Large(), source="grow@-1")
+    net.add("grow", rn.Sum(), source=["x", "back"])
+    net.add("fit", rn.Linear(out_features=2)).add("act", rn.Tanh())
+    parts: dict[str, Any] = {
+        "data": {"source": {"x": torch.ones(8, 1)}, "batch_size": 1},
+        "learning": {"type": "Hebbian", "parameters": "fit.weight", "post": "act", "lr": 1e-38},
+    }
+    run = {"execution": "eager", "steps": 8}
+    growing = rn.Experiment(net=net, rollout=rollout, run=run, **parts)
+    with Session(growing, record=False) as session, pytest.raises(RunError) as error:
+        session.run(progress=False)
+    told = f"learning/main: its change of net/fit/weight holds NaN or infinity in frame {frame}: "
+    assert str(error.value).startswith(f"{told}the first block to send NaN or infinity is {where}")

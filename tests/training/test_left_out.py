@@ -22,14 +22,14 @@ BAD = 2
 WHERE = "in frame 3: the first block to send NaN or infinity is net/power; it was not applied"
 
 
-def experiment(rules: dict[str, Any] | None = None, **run: Any) -> rn.Experiment:
-    """A wide layer behind a normalisation; the third batch of six holds a number that is too large."""
+def experiment(rules: dict[str, Any] | None = None, bad: int = BAD, **run: Any) -> rn.Experiment:
+    """A wide layer behind a normalisation; the third batch of six, or another, holds a number that is too large."""
     net = rn.Net("wide", inputs={"x": (4,), "y": rn.Scalar("int64")}, seed=1)
     net.add("power", rn.Square(), source="x").add("norm", rn.BatchNorm1d())
     net.add("hidden", rn.Linear(out_features=2000, bias=False)).add("act", rn.Tanh())
     net.add("logits", rn.Linear(out_features=2)).add("loss", rn.CrossEntropy(), source=["logits", "y"])
     x = torch.randn(48, 4, generator=torch.Generator().manual_seed(1))
-    x[8 * BAD + 1] = 1e38
+    x[8 * bad + 1] = 1e38
     data = {"source": {"x": x, "y": (x[:, 0] > 0).long()}, "batch_size": 8, "shuffle": False}
     given = rules or {"main": {"type": "Backprop", "optimizer": {"type": "Adam", "lr": 0.01}}}
     return rn.Experiment(net=net, data=data, learning=given, run={"epochs": 1, "seed": 1, "execution": "eager", **run})
@@ -57,6 +57,15 @@ def test_it_ends_the_run_and_changes_nothing(tmp_path: Path) -> None:
     assert len(states) == BAD
     assert all(torch.equal(states[-1][name], tensor) for name, tensor in after.items())
     assert kept["x"].max() == pytest.approx(1e38)
+
+
+def test_measuring_how_the_net_is_best_executed_does_not_stumble_over_it(tmp_path: Path) -> None:
+    with Session(experiment(bad=0, execution="auto"), root=tmp_path, say=lambda text: None) as session:
+        with pytest.raises(UpdateError) as caught:
+            session.run(progress=False)
+        folder = session.record.directory.path  # type: ignore[union-attr]
+    assert WHERE.replace("frame 3", "frame 1") in str(caught.value)
+    assert (folder / "frame-1.safetensors").exists()
 
 
 RULES = [

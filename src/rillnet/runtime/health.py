@@ -14,8 +14,10 @@ from rillnet.errors import RunError, UpdateError
 from rillnet.model.net import Net
 from rillnet.runtime import checkpoint as checkpoints
 from rillnet.runtime.clock import Clock
+from rillnet.runtime.evaluator import streams_of
 from rillnet.runtime.executor import Executor
 from rillnet.runtime.record import Record
+from rillnet.runtime.state import State, expanded
 from rillnet.runtime.tensorfiles import write_group
 
 _ADVICE = "lower the learning rate, clip the gradient, or look at the data"
@@ -68,7 +70,10 @@ def explained(session: Running, error: UpdateError) -> UpdateError:
         session: whose rule it is; the parameters are still those that the frame was computed with.
         error: what the rule raised.
     """
-    where = first_nonfinite(session, error.step + 1)
+    executor = session.executor
+    # of several processes each has a part of the state, and all must go the same way
+    state = executor.state if executor.placement is None else None
+    where = first_nonfinite(session, error.step + 1, state)
     kept = _keep_inputs(session, error.step + 1)
     details = f": {where}; it was not applied; {_ADVICE}; {kept}{kept_by(session.open_record)}"
     return UpdateError(error.rule, error.parameter, error.step, details)
@@ -108,12 +113,13 @@ def check_parameters(parameters: Mapping[str, Tensor], step: int, kept: str) -> 
             raise RunError(f"{address}: holds NaN or infinity after step {step}, which is not saved; {_ADVICE}; {kept}")
 
 
-def first_nonfinite(session: Running, step: int) -> str:
+def first_nonfinite(session: Running, step: int, state: State | None = None) -> str:
     """The first thing that is not finite: the data of a step, a parameter, or in frame order a block's output.
 
     Args:
         session: whose step; its batch is run through the net once more, and nothing is learned.
         step: counted from 1.
+        state: what the frame before left, where that is known; zeros otherwise.
 
     Returns:
         A sentence's part: "the parameter net/conv1/weight holds NaN or infinity".
@@ -123,7 +129,7 @@ def first_nonfinite(session: Running, step: int) -> str:
         if _is_bad(tensor):
             return f"the data send NaN or infinity as {name!r} in batch {batch.index + 1} of epoch {batch.epoch + 1}"
     bad = [address for address, tensor in session.net.parameters_by_address().items() if _is_bad(tensor)]
-    block = next(iter(nonfinite_blocks(session, batch.fields, step)), "")
+    block = _sent_before(state) or next(iter(nonfinite_blocks(session, batch.fields, step, state)), "")
     if bad and block:
         holding = f"{bad[0]} and {len(bad) - 1} more hold it" if len(bad) > 1 else f"{bad[0]} holds it"
         return f"the first block to send NaN or infinity is {block}, and {holding}"
@@ -134,17 +140,28 @@ def first_nonfinite(session: Running, step: int) -> str:
     return "with the parameters of now, all that its batch makes is finite"
 
 
-def nonfinite_blocks(session: Running, fields: Mapping[str, Tensor], step: int) -> list[str]:
+def _sent_before(state: State | None) -> str:
+    """The block that sent the oldest of what is not finite in a state, and that it was in another frame."""
+    bad = [key.rpartition("@") for key, tensor in expanded(state or {}).items() if _is_bad(tensor)]
+    oldest = max(bad, key=lambda part: int(part[2]), default=None)
+    return "" if oldest is None else f"net/{oldest[0]}, {oldest[2]} frame{'s' * (oldest[2] != '1')} before"
+
+
+def nonfinite_blocks(
+    session: Running, fields: Mapping[str, Tensor], step: int, state: State | None = None
+) -> list[str]:
     """The addresses of the blocks that send NaN or infinity, in the order of a frame.
 
     Args:
         session: whose net; nothing is learned.
         fields: what the net reads.
         step: as whose frame it is computed, counted from 1.
+        state: what the frame before left; zeros if None, and where it is of other streams.
     """
     executor = session.executor
     names = executor.rollout.order()
-    sent = executor.evaluate(fields, names, "train", step - 1)
+    fits = executor.streams_kept == streams_of(fields)
+    sent, _ = executor.look(fields, names, "train", step - 1, expanded(state) if state and fits else None)
     return [f"net/{name}" for name in names if any(_is_bad(tensor) for tensor in _tensors(sent.get(name)))]
 
 

@@ -19,8 +19,8 @@ from rillnet.runtime.health import nonfinite_blocks
 from rillnet.runtime.journal import Entry, Journal
 from rillnet.runtime.rundirectory import RunDirectory
 from rillnet.runtime.session import Session
-from rillnet.training.experiment import Run
 from rillnet.training.extensions import Evaluate, Log, Save
+from rillnet.training.loading import Run
 from rillnet.training.trainer import Trainer
 
 _KEPT = re.compile(r"frame-(\d+)\.safetensors")
@@ -123,7 +123,7 @@ def _run_to(session: Session, step: int, say: Callable[[str], None]) -> None:
 
 def _computed(session: Session, path: Path, saved: Checkpoint | None) -> FrameReplayed:
     fields, clock = load_file(path), session.clock
-    blocks = nonfinite_blocks(session, fields, clock.step + 1)
+    blocks = nonfinite_blocks(session, fields, clock.step + 1, session.executor.state)
     context = Context(clock.step, clock.epoch, session.total_steps, clock.batches, session.executor.precision)
     error = ""
     try:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 import rillnet as rn
 from rillnet.runtime.executor import Context, Executor
 from rillnet.spec import ExecutionSpec
-from rillnet.training.learning_rules import Decay, EquilibriumPropagation, Evolution, ForwardForward
+from rillnet.training.learning_rules import Backprop, Decay, EquilibriumPropagation, Evolution, ForwardForward
+from rillnet.training.learning_rules.feedback import Way
 from rillnet.types import LearningRule
 
 Array = NDArray[np.float64]
@@ -41,6 +42,39 @@ def assert_equal(found: dict[str, Array], expected: dict[str, Array], before: di
     assert all(np.abs(found[name] - before[name]).max() > 1e-6 for name in expected)
     for name, value in expected.items():
         np.testing.assert_allclose(found[name], value, rtol=1e-9, atol=1e-12)
+
+
+def gone_back(values: dict[str, Array], frames: list[dict[str, Any]], way: Way, fixed: dict[str, Array]) -> None:
+    """Three layers with tanh between them and a mean squared error, after steps down its gradient."""
+    for fields in frames:
+        weights = {name: values[f"net/{name}/weight"] for name in "abc"}
+        read = {"a": fields["x"]}
+        for name, above in (("a", "b"), ("b", "c")):
+            read[above] = np.tanh(read[name] @ weights[name].T + values[f"net/{name}/bias"])
+        y = read["c"] @ weights["c"].T + values["net/c/bias"]
+        error = {"c": 2 * (y - fields["t"]) / y.size}
+        for name, below in (("c", "b"), ("b", "a")):
+            arrived = error["c" if way == "direct" else name]
+            error[below] = (arrived @ (weights if way == "weights" else fixed)[name]) * (1 - read[name] ** 2)
+        for name in "abc":
+            values[f"net/{name}/weight"] = weights[name] - LR * error[name].T @ read[name]
+            values[f"net/{name}/bias"] = values[f"net/{name}/bias"] - LR * error[name].sum(0)
+
+
+@pytest.mark.parametrize("way", ["weights", "random", "direct"])
+def test_backprop(way: Way) -> None:
+    net = rn.Net("deep", inputs={"x": (3,), "t": (2,)}, seed=1)
+    net.add("a", rn.Linear(out_features=5), source="x").add("act_a", rn.Tanh())
+    net.add("b", rn.Linear(out_features=4)).add("act_b", rn.Tanh()).add("c", rn.Linear(out_features=2))
+    net.add("loss", rn.MeanSquaredError(), source=["c", "t"]).double()
+    rule = Backprop(net, optimizer={"type": "SGD", "lr": LR}, feedback=way)
+    before = values_of(net)
+    frames = [{"x": numbers(step, STREAMS, 3), "t": numbers(step + 9, STREAMS, 2)} for step in range(FRAMES)]
+    found = learned(net, rule, frames)
+    fixed = {} if rule.feedback is None else {name: m.numpy() for name, m in rule.feedback._matrices.items()}
+    expected = dict(before)
+    gone_back(expected, frames, way, fixed)
+    assert_equal(found, expected, before)
 
 
 def test_decay() -> None:

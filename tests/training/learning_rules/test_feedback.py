@@ -53,11 +53,13 @@ def test_matrices_depend_on_the_seed_and_the_address() -> None:
     assert torch.equal(first._matrices["b"], second._matrices["b"])
 
 
-@pytest.mark.parametrize("padding", [1, "same", "valid"])
-def test_a_convolution_sends_back_through_its_own(padding: int | str) -> None:
+@pytest.mark.parametrize(
+    ("padding", "mode"), [(1, "zeros"), ("same", "zeros"), ("valid", "zeros"), (1, "circular"), ("same", "reflect")]
+)
+def test_a_convolution_sends_back_through_its_own(padding: int | str, mode: str) -> None:
     net = rn.Net("maps", inputs={"x": (2, 6, 6), "t": (3, 1, 1)}, seed=1)
     net.add("first", rn.Conv2d(out_channels=3, kernel_size=3, padding=1), source="x").add("act", rn.Tanh())
-    net.add("second", rn.Conv2d(out_channels=3, kernel_size=3, padding=padding))
+    net.add("second", rn.Conv2d(out_channels=3, kernel_size=3, padding=padding, padding_mode=mode))
     net.add("mean", rn.AdaptiveAvgPool2d(output_size=1)).add("loss", rn.MeanSquaredError(), source=["mean", "t"])
     x, t = torch.randn(4, 2, 6, 6, generator=torch.Generator().manual_seed(2)), torch.ones(4, 3, 1, 1)
     rule = Backprop(net, optimizer={"type": "SGD", "lr": 0.0}, accumulate=2, feedback="random")
@@ -65,7 +67,11 @@ def test_a_convolution_sends_back_through_its_own(padding: int | str) -> None:
     found = 2 * net["first"].weight.grad
     assert rule.feedback is not None
     read = net["act"](net["first"](x)).detach().requires_grad_()
-    sent = torch.nn.functional.conv2d(read, rule.feedback._matrices["second"], None, padding=padding)
+    matrix = rule.feedback._matrices["second"]
+    if mode == "zeros":
+        sent = torch.nn.functional.conv2d(read, matrix, None, padding=padding)
+    else:
+        sent = torch.nn.functional.conv2d(torch.nn.functional.pad(read, (1, 1, 1, 1), mode), matrix)
     with torch.no_grad():
         mean = net(x=x, t=t)["mean"]
     slope = (2 * (mean - t) / mean.numel() / (sent.shape[2] * sent.shape[3])).expand_as(sent)

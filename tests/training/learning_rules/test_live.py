@@ -31,6 +31,7 @@ RULES = {
     "period": (BACKPROP, 2),
     "start": (BACKPROP, 3),
     "every": ({**BACKPROP, "window": 4}, 2),
+    "clip": (BACKPROP, {"value": 0.001}),
     "averaged": (HEBBIAN, 3),
     "mode": (HEBBIAN, "anti"),
     "tau": ({"type": "BCM", "parameters": "hidden/weight", "lr": 0.001}, 50.0),
@@ -85,6 +86,13 @@ def test_what_is_changed_is_undone_kept_by_edits_and_gone_back_with() -> None:
         (BACKPROP, "every", 2, "learning/main/every: must be at most the window, 1 (got 2)"),
         (BACKPROP, "accumulate", 0, "learning/main/accumulate: must be at least 1 (got 0)"),
         (BACKPROP, "period", 1.5, "learning/main/period: must be a whole number (got 1.5)"),
+        (BACKPROP, "clip", 0, "learning/main/clip: must be more than 0 (got 0); say the largest norm, or {value: ...}"),
+        (
+            BACKPROP,
+            "clip",
+            {"norm": 1, "value": 1},
+            "learning/main/clip: must have one of norm and value (got {'norm': 1, 'value': 1})",
+        ),
         (HEBBIAN, "mode", "both", "learning/main/mode: must be 'hebbian', 'anti', 'dt' or 'dt anti' (got 'both')"),
         (
             HEBBIAN,
@@ -99,6 +107,28 @@ def test_what_a_rule_does_not_take_is_told(rule: dict[str, Any], name: str, valu
     with session(rule) as found, pytest.raises(RequestError) as raised:
         found.set(f"learning/main/{name}", value)
     assert str(raised.value) == message
+
+
+def test_a_limit_of_gradients_is_set_taken_away_and_gone_back_with() -> None:
+    with session(BACKPROP) as limited, session(BACKPROP) as plain:
+        limited.command("set learning/main/clip 0.01")
+        assert limited["learning/main/clip"] == 0.01
+        limited.command("undo")
+        assert limited["learning/main/clip"] is None
+        for one in (limited, plain):
+            one.run(steps=2, progress=False)
+        assert differing(state_of(limited), state_of(plain)) == []
+
+        limited.command("set learning/main/clip {norm: 2, norm_type: 1}")
+        assert limited["learning/main/clip"] == {"norm": 2, "norm_type": 1}
+        limited.begin_snapshots()
+        assert "gradient_norm" in limited.learn()
+        limited.command("set learning/main/clip null")
+        assert "gradient_norm" not in limited.learn()
+        limited.command("back 1")
+        assert limited["learning/main/clip"] is None
+        limited.command("back 1")
+        assert limited["learning/main/clip"] == {"norm": 2, "norm_type": 1}
 
 
 def test_rules_that_share_a_window_keep_their_every() -> None:

@@ -78,11 +78,6 @@ class LikelihoodBound(Likelihood):
             below = count
         self.reset_parameters()
 
-    def reset_parameters(self) -> None:
-        """Zeros, where nothing is shared."""
-        for parameter in self.parameters():
-            nn.init.zeros_(parameter)
-
     @property
     def machine(self) -> DeepBoltzmann:
         """The machine that it measures."""

@@ -37,7 +37,15 @@ def kind_named(name: KindName, states: int, std: float) -> Kind:
 class _OfMachine(MeanOfExamples):
     """A metric with the parameters of a machine, which it is to share."""
 
-    def __init__(self, in_features: int, units: int, visible: KindName, hidden: KindName, states: int, std: float):
+    def __init__(
+        self,
+        in_features: Count,
+        units: Count,
+        visible: KindName = "binary",
+        hidden: KindName = "binary",
+        states: Count = 2,
+        std: float = 1.0,
+    ) -> None:
         super().__init__()
         self.in_features, self.units = in_features, units
         self.visible, self.hidden, self.states, self.std = visible, hidden, states, std
@@ -45,11 +53,6 @@ class _OfMachine(MeanOfExamples):
         self.visible_bias = nn.Parameter(torch.empty(in_features))
         self.hidden_bias = nn.Parameter(torch.empty(units))
         self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Zeros, where nothing is shared."""
-        for parameter in self.parameters():
-            nn.init.zeros_(parameter)
 
     @property
     def machine(self) -> RestrictedBoltzmann:
@@ -88,17 +91,6 @@ class FreeEnergy(_OfMachine):
         Hinton: A practical guide to training restricted Boltzmann machines, UTML TR 2010-003.
     """
 
-    def __init__(
-        self,
-        in_features: Count,
-        units: Count,
-        visible: KindName = "binary",
-        hidden: KindName = "binary",
-        states: Count = 2,
-        std: float = 1.0,
-    ) -> None:
-        super().__init__(in_features, units, visible, hidden, states, std)
-
     def each(self, x_NV: Tensor) -> Tensor:
         """The free energy of each example, [N]."""
         return self.machine.free_energy(x_NV)
@@ -122,17 +114,6 @@ class ReconstructionError(_OfMachine):
         >>> ReconstructionError(in_features=4, units=2)(torch.ones(1, 4))
         tensor(1.)
     """
-
-    def __init__(
-        self,
-        in_features: Count,
-        units: Count,
-        visible: KindName = "binary",
-        hidden: KindName = "binary",
-        states: Count = 2,
-        std: float = 1.0,
-    ) -> None:
-        super().__init__(in_features, units, visible, hidden, states, std)
 
     def each(self, x_NV: Tensor) -> Tensor:
         """The squared distance of each example, [N]."""

@@ -109,7 +109,11 @@ class GroupCrossEntropy(Loss):
         return self.terms(scores_NC, target).mean()
 
     def terms(self, scores_NC: Tensor, target: Tensor) -> Tensor:  # type: ignore[override]
-        """The loss of each group, [batch, groups]."""
+        """The loss of each group, [batch, groups].
+
+        Raises:
+            DataError: a target is no unit.
+        """
         scores_NGS = grouped(scores_NC, self.group_size, self.rest)
         unit_NG = self._units(target, scores_NGS.shape[1])
         try:

@@ -25,6 +25,9 @@ def xavier(weight: Tensor, gain: float = 1.0) -> Tensor:
         weight: changed.
         gain: k.
 
+    Raises:
+        ValueError: the weight has fewer than 2 dimensions.
+
     Source:
         X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010.
     """
@@ -73,6 +76,9 @@ def identity(weight: Tensor, scale: float = 1.0, order: str = "repeat") -> Tenso
         weight: changed.
         scale: the number.
         order: `repeat` or `tile`.
+
+    Raises:
+        ValueError: neither number of features divides the other.
 
     Example:
         >>> identity(torch.empty(4, 2))

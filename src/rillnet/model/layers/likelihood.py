@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from rillnet.model.layers.annealing import Estimate, annealed_log_partition
 from rillnet.model.layers.boltzmann import RestrictedBoltzmann
@@ -18,6 +18,11 @@ Exactness = Literal["auto", "never"]
 
 class MeanOfExamples(Metric):
     """Base of metrics that have a value for each example, and are the mean of these."""
+
+    def reset_parameters(self) -> None:
+        """Zeros for parameters of a machine that are not shared with it."""
+        for parameter in self.parameters():
+            nn.init.zeros_(parameter)
 
     def each(self, x_NV: Tensor) -> Tensor:
         """The value of each example, [N]."""

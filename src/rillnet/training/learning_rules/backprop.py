@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -67,9 +67,15 @@ class Backprop(LiveRule, OptimizedRule):
         >>> _ = net.add("loss", rn.MeanSquaredError(), source=["fit", "y"])
         >>> Backprop(net, optimizer={"type": "SGD", "lr": 0.1}).reads
         ('loss',)
+
+    Source:
+        D. E. Rumelhart, G. E. Hinton, R. J. Williams, Nature 323, 1986; windows: R. J. Williams, J. Peng, Neural
+        Computation 2, 1990; other ways back: T. P. Lillicrap et al., Nature Communications 7, 2016, and A. Nokland,
+        NeurIPS 2016, arXiv:1609.01596.
     """
 
-    live = ("accumulate", "every", "start", "period")
+    live = ("accumulate", "clip", "every", "start", "period")
+    stands: ClassVar[Mapping[str, str]] = {"clip": "limit"}
 
     def __init__(
         self,
@@ -232,8 +238,22 @@ class Backprop(LiveRule, OptimizedRule):
         self._is_gathered, self._apart, self.pending = False, {}, 0
         self.optimizer.zero_grad()
 
+    @property
+    def limit(self) -> float | dict[str, float] | None:
+        """The limit for gradients as a document says it; None for none."""
+        return None if self.clip is None else self.clip.record
+
+    @limit.setter
+    def limit(self, value: Any) -> None:
+        self.clip = build_clip(value, f"{self.address}.clip")
+
     def check_setting(self, name: str, value: Any, address: str) -> None:
         """Looks whether an argument can be set to a value, as the constructor takes it."""
+        if name == "clip":
+            faults = check_clip(value, address)
+            if faults:
+                raise RequestError(faults)
+            return
         super().check_setting(name, value, address)
         if name == "every" and value > self.window:
             raise RequestError(Fault(address, f"must be at most the window, {self.window}", value))

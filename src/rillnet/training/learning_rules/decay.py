@@ -40,7 +40,8 @@ class Decay(ChangingRule):
         {'net/fit/weight': tensor([[-1.5000]])}
 
     Source:
-        The L_regularizer of statestream.
+        A. Krogh, J. A. Hertz: A simple weight decay can improve generalization, NIPS 1991; R. Tibshirani: Regression
+        shrinkage and selection via the lasso, J. Royal Statistical Society B 58, 1996; statestream's L_regularizer.
     """
 
     def __init__(

@@ -97,7 +97,7 @@ class Feedback:
             return arrived @ matrix
         assert isinstance(module, nn.Conv2d)
         padding = module.padding
-        if padding == "valid":
+        if padding == "valid" or module.padding_mode != "zeros":  # where what is read is padded before
             padding = (0, 0)
         elif padding == "same":
             padding = tuple(d * (k - 1) // 2 for d, k in zip(module.dilation, module.kernel_size, strict=True))

@@ -14,13 +14,18 @@ TIE = {"weight": {"of": "hidden.weight", "transpose": True}}
 LAYERS = ["visible", "hidden1", "hidden2"]
 
 
-def small_pair() -> Pair:
+def small_net() -> rn.Net:
     """Four visible and three hidden units, with weights that are not small."""
     net = rn.Net("rbm", inputs={"pixels": (4,)}, seed=1)
     net.add("visible", rn.BernoulliUnits(out_features=4), source="hidden@-1", share=TIE)
     net.add("hidden", rn.BernoulliUnits(out_features=3), source="visible")
     fill(net)
-    return find_pair(net, "visible", "hidden", "learning/main")
+    return net
+
+
+def small_pair() -> Pair:
+    """The machine of `small_net`."""
+    return find_pair(small_net(), "visible", "hidden", "learning/main")
 
 
 def deep_net(visible: Any = None, scale: float = 1.0, top: int = 2) -> rn.Net:

@@ -14,8 +14,9 @@ from torch import Tensor
 import rillnet as rn
 from rillnet.errors import RequestError, UpdateError
 from rillnet.model.layers.boltzmann import RestrictedBoltzmann
-from rillnet.runtime.executor import Context
-from rillnet.training.learning_rules import ContrastiveDivergence
+from rillnet.runtime.executor import Context, Executor
+from rillnet.spec import ExecutionSpec
+from rillnet.training.learning_rules import ContrastiveDivergence, Decay
 from rillnet.training.learning_rules.divergence.pair import find_pair
 
 TIE = {"weight": {"of": "hidden.weight", "transpose": True}}
@@ -141,7 +142,10 @@ def test_it_learns_two_patterns(arguments: dict[str, Any]) -> None:
     assert float(machine.log_likelihood(PATTERNS, machine.log_partition()).exp().sum()) > 0.8
 
 
-@pytest.mark.parametrize("arguments", [{"k": 2}, {"persistent": True}, {"persistent": True, "temperatures": 3}])
+@pytest.mark.parametrize(
+    "arguments",
+    [{"k": 2}, {"persistent": True}, {"persistent": True, "temperatures": 3}, {"persistent": True, "lifetime": 5}],
+)
 def test_a_run_goes_on_bit_for_bit(arguments: dict[str, Any]) -> None:
     optimizer = {"type": "SGD", "lr": 0.1, "momentum": 0.5}
 
@@ -163,6 +167,38 @@ def test_a_run_goes_on_bit_for_bit(arguments: dict[str, Any]) -> None:
 
     for one, other in zip(whole.parameters(), second.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "expected"), [(8, [[], [0], [], [1], [], [2], [], [3]]), (2, [[0, 1], [2, 3]]), (1, [[0, 1, 2, 3]])]
+)
+def test_chains_begin_anew_one_after_the_other(lifetime: int, expected: list[list[int]]) -> None:
+    rule = ContrastiveDivergence(net_of(), data="pixels", persistent=True, chains=4, lifetime=lifetime)
+    old, generator, begun = torch.full((4, 3), 7.0), torch.Generator().manual_seed(1), []
+    for step in range(2 * lifetime):
+        chains = rule._renewed(old, lifetime, step, generator)
+        begun.append((chains != old).any(1).nonzero().flatten().tolist())
+    assert begun == 2 * expected
+    assert bool((old == 7).all())
+
+
+def test_new_chains_find_what_old_ones_do_not_come_to() -> None:
+    """A pattern of low energy, behind a wall that chains at the data's pattern never pass, is unlearned."""
+
+    def share(lifetime: int | None) -> float:
+        net = net_of()
+        parts = {"net/hidden/weight": 12 * (2 * PATTERNS[[0, 1, 1]] - 1), "net/visible/bias": torch.zeros(4)}
+        for name, value in {**parts, "net/hidden/bias": torch.tensor([-10.0, -10.0, -10.0])}.items():
+            net.parameters_by_address()[name].data.copy_(value)
+        rule = ContrastiveDivergence(
+            net, data="pixels", persistent=True, chains=10, lifetime=lifetime, optimizer={"type": "SGD", "lr": 0.1}
+        )
+        rule.streams["chains"] = torch.tensor([[1.0, 0.0, 0.0]]).repeat(10, 1)
+        change(net, rule, PATTERNS[:1], steps=200)
+        machine = machine_of(net)
+        return float(machine.log_likelihood(PATTERNS[1:], machine.log_partition()).exp())
+
+    assert share(20) < 0.05 < 0.5 < share(None)
 
 
 def test_sparse_units_are_on_less_often() -> None:
@@ -191,6 +227,39 @@ def test_gradients_that_another_rule_gathers_stay() -> None:
     change(net, ContrastiveDivergence(net, data="pixels"), PATTERNS)
     assert weight.grad is not None
     assert bool((weight.grad == 7).all())
+
+
+def test_its_change_and_that_of_another_rule_add_up() -> None:
+    """Both look at the parameters before either changes them, whichever comes first."""
+
+    def learned(*names: str) -> list[Tensor]:
+        net = net_of()
+        rules: dict[str, Any] = {
+            "samples": ContrastiveDivergence(net, data="pixels", optimizer=ALL_AT_ONCE),
+            "decay": Decay(net, l2=0.3, lr=1.0),
+        }
+        plain = ExecutionSpec(compile=False, memory_format="contiguous", optimizer="single")
+        made = {name: rules[name] for name in names}
+        Executor(net, rn.Rollout.sequential(net), made, execution=plain).learn({"pixels": PATTERNS}, Context())
+        return [parameter.detach() for parameter in net.parameters()]
+
+    before, samples, decay = list(net_of().parameters()), learned("samples"), learned("decay")
+    for names in (("samples", "decay"), ("decay", "samples")):
+        for one, *alone, old in zip(learned(*names), samples, decay, before, strict=True):
+            torch.testing.assert_close(one, sum(alone) - old.detach())
+
+
+def test_chains_stay_where_they_are_if_a_frame_is_left_out() -> None:
+    net = net_of()
+    rule = ContrastiveDivergence(net, data="pixels", persistent=True, chains=6)
+    rule.learn({"pixels": PATTERNS}, Context(0))
+    before = {name: tensor.clone() for name, tensor in rule.state_tensors().items()}
+    with pytest.raises(UpdateError):
+        rule.learn({"pixels": PATTERNS * float("nan")}, Context(1))
+    rule.drop()
+    assert all(torch.equal(before[name], tensor) for name, tensor in rule.state_tensors().items())
+    rule.learn({"pixels": PATTERNS}, Context(2))
+    assert not torch.equal(before["chains"], rule.state_tensors()["chains"])
 
 
 def test_a_change_that_is_not_finite_is_not_applied() -> None:
@@ -227,6 +296,9 @@ def test_faults_name_the_address_and_the_rule() -> None:
         "learning/main.sparsity.target: Input should be less than 1 (got 2)",
         "learning/main.temperatures: needs persistent chains (got 4); add persistent: true",
     ]
+    assert [
+        str(found) for found in ContrastiveDivergence.check({"data": "pixels", "lifetime": 9}, "learning/main")
+    ] == ["learning/main.lifetime: needs persistent chains (got 9); add persistent: true"]
 
 
 DOCUMENT = """

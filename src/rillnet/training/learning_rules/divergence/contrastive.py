@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
-from torch.nn.functional import mse_loss
 
 from rillnet.errors import Fault
 from rillnet.model.net import Net
-from rillnet.training.learning_rules.divergence.difference import (
-    DifferenceRule,
-    centre,
-    difference_of_means,
-    difference_of_products,
-)
-from rillnet.training.learning_rules.divergence.pair import check_data, find_pair, flat
+from rillnet.training.learning_rules.divergence.difference import DifferenceRule
+from rillnet.training.learning_rules.divergence.pair import find_pair
 from rillnet.training.learning_rules.divergence.tempering import Tempered
+from rillnet.training.learning_rules.divergence.turns import Turns, turns_at
 from rillnet.training.learning_rules.divergence.walking import Walk
 from rillnet.training.learning_rules.optimized import check_optimized
 from rillnet.training.optimizers import Implementation
@@ -59,9 +54,12 @@ class ContrastiveDivergence(DifferenceRule):
         data: the block or input whose values the visible units should take.
         visible: the block of visible units.
         hidden: the block of hidden units; the visible ones have its weight, transposed.
-        k: Gibbs steps to a sample.
+        k: Gibbs steps to a sample; `[[0, 1], ["10 epochs", 5]]` takes more of them later, when chains need more to keep
+            up with the model.
         persistent: go on from the samples of the step before.
         chains: how many persistent samples there are.
+        lifetime: after how many steps a persistent chain begins anew, one after the other, from units that are
+            independent; never if left out. New chains find patterns of low energy that the others do not come to.
         temperatures: of parallel tempering: persistent chains at so many strengths of the weight between 0 and 1 swap
             places; 1 is without it.
         visible_draws: draw the visible units of samples; otherwise their expected values are taken, which is less noisy
@@ -88,11 +86,10 @@ class ContrastiveDivergence(DifferenceRule):
     Source:
         Hinton: Training products of experts by minimizing contrastive divergence, Neural Computation 14 (2002).
         Tieleman: Training restricted Boltzmann machines using approximations to the likelihood gradient, ICML 2008.
+        Du, Mordatch: Implicit generation and modeling with energy-based models, NeurIPS 2019 (chains that begin anew).
         Cho, Raiko, Ilin: Enhanced gradient for training restricted Boltzmann machines, Neural Computation 25 (2013).
         Lee, Ekanadham, Ng: Sparse deep belief net model for visual area V2, NIPS 2007.
     """
-
-    live = ("k",)
 
     def __init__(
         self,
@@ -101,9 +98,10 @@ class ContrastiveDivergence(DifferenceRule):
         data: str,
         visible: str = "visible",
         hidden: str = "hidden",
-        k: Count = 1,
+        k: Turns = 1,
         persistent: bool = False,
         chains: Count = 100,
+        lifetime: Count | None = None,
         temperatures: Count = 1,
         visible_draws: bool = True,
         sparsity: dict[str, float] | None = None,
@@ -117,11 +115,13 @@ class ContrastiveDivergence(DifferenceRule):
         address: str = "learning/main",
     ) -> None:
         self.pair = find_pair(net, visible, hidden, address)
-        check_data(net, data, self.pair.visible, address)
         super().__init__(
             net,
             data,
+            (self.pair.visible, self.pair.hidden),
             self.pair.parameters,
+            k=k,
+            centred=centred,
             optimizer=optimizer,
             rate=rate,
             factors=factors,
@@ -130,8 +130,7 @@ class ContrastiveDivergence(DifferenceRule):
             implementation=implementation,
             address=address,
         )
-        self.k, self.persistent, self.count, self.temperatures = k, persistent, chains, temperatures
-        self.centred = centred
+        self.persistent, self.count, self.lifetime, self.temperatures = persistent, chains, lifetime, temperatures
         self.sparsity = None if sparsity is None else Sparsity.model_validate(sparsity)
         self._walk = Walk(self.pair, visible_draws)
         self._tempered = Tempered(self.pair, temperatures) if temperatures > 1 else None
@@ -142,66 +141,55 @@ class ContrastiveDivergence(DifferenceRule):
         own = []
         if isinstance(arguments.get("sparsity"), Mapping):
             own += _check_sparsity(arguments["sparsity"], f"{address}.sparsity")
-        temperatures = arguments.get("temperatures", 1)
-        if isinstance(temperatures, int) and temperatures > 1 and not arguments.get("persistent", False):
-            hint = "add persistent: true"
-            own.append(Fault(f"{address}.temperatures", "needs persistent chains", temperatures, hint=hint))
+        for name, without in (("temperatures", 1), ("lifetime", None)):
+            value = arguments.get(name, without)
+            if value != without and not arguments.get("persistent", False):
+                hint = "add persistent: true"
+                own.append(Fault(f"{address}.{name}", "needs persistent chains", value, hint=hint))
         return check_optimized(arguments, address, own)
 
-    @torch.no_grad()
-    def learn(self, outputs: Mapping[str, Any], context: LearningContext) -> dict[str, Tensor]:
-        """Takes samples, and changes the weight and the biases.
+    def expect(self, v_NV: Tensor) -> list[Tensor]:
+        """The data, and the probabilities of the hidden units."""
+        self._walk.refresh()
+        return [v_NV, self._walk.hidden_mean(v_NV, "data")]
 
-        Returns:
-            The squared error of the reconstruction, per example, where the samples begin at the data.
-
-        Raises:
-            UpdateError: a change holds NaN or infinity; it is not applied.
-        """
-        if not self.acts_at(context):
-            return {}
-        v_NV = flat(outputs[self.data], self.pair.hidden.weight)
-        generator = self.seeded(context.step, v_NV.device)
-        walk = self._walk
-        walk.refresh()
-        h_NH = walk.hidden_mean(v_NV, "data")
-        reported = {}
-        if self.persistent:
-            model_CV, model_CH = self._go_on(generator)
-        else:
-            drawn = walk.draw_hidden(h_NH, generator)
-            model_CV, model_CH, _ = walk.steps(drawn, self.k, generator)
-            error = mse_loss(walk.first_mean, v_NV, reduction="sum") / v_NV.shape[0]
-            reported[self.scalar("reconstruction")] = error
-        self._compare((v_NV, h_NH), (model_CV, model_CH))
-        self.apply(context)
-        return reported
-
-    def _go_on(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Samples of the persistent chains, which go on."""
-        walk = self._walk
-        chains = self.streams.get(_CHAINS)
+    def sample(
+        self, data: Sequence[Tensor], context: LearningContext, generator: torch.Generator
+    ) -> tuple[list[Tensor], dict[str, Tensor]]:
+        """Samples from the data on, or those of the persistent chains."""
+        walk, chains, turns = self._walk, self.streams.get(_CHAINS), turns_at(self.k, context)
+        if not self.persistent:
+            v_NV, h_NH, _ = walk.steps(walk.draw_hidden(data[1], generator), turns, generator)
+            return [v_NV, h_NH], {}
         if chains is None:
             chains = walk.beginnings(self.count * self.temperatures, generator)
+        elif self.lifetime is not None:
+            chains = self._renewed(chains, self.lifetime, context.step, generator)
         if self._tempered is not None:
-            v_CV, h_CH, self.streams[_CHAINS] = self._tempered.steps(chains, self.k, generator)
+            v_CV, h_CH, ahead = self._tempered.steps(chains, turns, generator)
         else:
-            v_CV, h_CH, self.streams[_CHAINS] = walk.steps(chains, self.k, generator, goes_on=True)
-        return v_CV, h_CH
+            v_CV, h_CH, ahead = walk.steps(chains, turns, generator, goes_on=True)
+        return [v_CV, h_CH], {_CHAINS: ahead}
 
-    def _compare(self, data: tuple[Tensor, Tensor], model: tuple[Tensor, Tensor]) -> None:
-        """Puts the difference of the statistics of both where gradients are."""
-        weight, visible, hidden = self.gradients
-        (v_NV, h_NH), (v_CV, h_CH) = data, model
-        difference_of_products(data, model, weight)
-        gains = (self.pair.visible.kind.gain, self.pair.hidden.kind.gain)
-        difference_of_means(gains[0], v_CV, v_NV, visible)
-        difference_of_means(gains[1], h_CH, h_NH, hidden)
-        if self.centred:
-            means = [(one.mean(0) + other.mean(0)) / 2 for one, other in ((v_NV, v_CV), (h_NH, h_CH))]
-            centre([weight], [visible, hidden], means, gains)
+    def _renewed(self, h_CH: Tensor, lifetime: int, step: int, generator: torch.Generator) -> Tensor:
+        """The chains, of which those whose time is over begin anew: one after the other, evenly over a lifetime."""
+        count = len(h_CH)
+        due = [number % count for number in range(step * count // lifetime, (step + 1) * count // lifetime)]
+        if not due:
+            return h_CH
+        h_CH = h_CH.clone()
+        h_CH[due] = self._walk.beginnings(len(due), generator)
+        return h_CH
+
+    def reconstruct(self, data: Sequence[Tensor]) -> Tensor | None:
+        """What the first step made of the data, where samples begin there."""
+        return None if self.persistent else self._walk.first_mean
+
+    def compare(self, data: Sequence[Tensor], model: Sequence[Tensor]) -> None:
+        """Puts the difference of the statistics of both where gradients are, and what draws hidden units to be on."""
+        super().compare(data, model)
         if self.sparsity is not None:
-            hidden.add_(h_NH.mean(0) - self.sparsity.target, alpha=self.sparsity.cost)
+            self.gradients[-1].add_(data[1].mean(0) - self.sparsity.target, alpha=self.sparsity.cost)
 
 
 def _check_sparsity(given: Mapping[str, Any], address: str) -> list[Fault]:

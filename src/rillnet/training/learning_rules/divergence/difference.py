@@ -1,16 +1,20 @@
-"""What rules of energy models have in common: when they act, what they draw by, how a difference is applied."""
+"""What rules of energy models have in common: an optimiser follows the difference of data and samples."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import Parameter
+from torch.nn.functional import mse_loss
 
+from rillnet.model.layers.energy import Units
 from rillnet.model.net import Net
 from rillnet.random import derive
+from rillnet.training.learning_rules.divergence.pair import check_data, flat
+from rillnet.training.learning_rules.divergence.turns import reached
 from rillnet.training.learning_rules.finite import Guard
 from rillnet.training.learning_rules.live import LiveRule
 from rillnet.training.learning_rules.optimized import OptimizedRule
@@ -19,16 +23,31 @@ from rillnet.training.spans import parse_span
 from rillnet.types import LearningContext
 
 _OPTIMIZER = "optimizer/"
-_ROUNDING = 1e-9
+
+
+class Gathered(NamedTuple):
+    """What a frame comes to, before any rule changes a parameter.
+
+    Args:
+        gradients: by address of the parameter; none where the rule does not act.
+        streams: where its chains go on, by name.
+        told: the scalars that it tells.
+    """
+
+    gradients: Mapping[str, Tensor]
+    streams: Mapping[str, Tensor]
+    told: dict[str, Tensor]
 
 
 class DifferenceRule(LiveRule, OptimizedRule):
     """Base of rules that lower the energy of data and raise that of samples.
 
-    The difference of statistics of both takes the place of a gradient, for any optimiser.
+    The difference of statistics of both takes the place of a gradient, for any optimiser. A rule defines what it
+    expects of all layers where data are seen (`expect`), and how it comes to samples (`sample`).
 
     Attributes:
-        parameters: what it changes, by address.
+        units: the blocks of each layer, upwards, the visible ones first.
+        parameters: what it changes, by address: the weights between the layers, then the biases, both upwards.
         gradients: where the difference is put, one for each parameter.
         streams: chains that go on from step to step, by name; they belong to the state of a run.
     """
@@ -36,12 +55,17 @@ class DifferenceRule(LiveRule, OptimizedRule):
     uses_graph = False
     """That it goes back through no graph, so that a frame for it alone is computed without one."""
 
+    live: ClassVar[tuple[str, ...]] = ("k",)
+
     def __init__(
         self,
         net: Net,
         data: str,
+        units: Sequence[Units],
         parameters: Mapping[str, Parameter],
         *,
+        k: int | Sequence[Sequence[Any]],
+        centred: bool,
         optimizer: Any,
         rate: Any,
         factors: dict[str, Any] | None,
@@ -50,8 +74,10 @@ class DifferenceRule(LiveRule, OptimizedRule):
         implementation: Implementation | None,
         address: str,
     ) -> None:
+        check_data(net, data, units[0], address)
         self.address, self.data, self.reads = address, data, (data,)
-        self.parameters = dict(parameters)
+        self.units, self.parameters = tuple(units), dict(parameters)
+        self.k, self.centred = k, centred
         self.use_optimizer(optimizer, self.parameters, rate=rate, factors=factors, implementation=implementation)
         self.start = parse_span(start, zero=True)
         self.stop = None if stop is None else parse_span(stop, zero=True)
@@ -59,6 +85,7 @@ class DifferenceRule(LiveRule, OptimizedRule):
         self.streams: dict[str, Tensor] = {}
         self.gradients = [torch.empty_like(parameter) for parameter in self.parameters.values()]
         self._guard = Guard(address)
+        self._gathered: Gathered | None = None
         self._generator: torch.Generator | None = None
 
     @property
@@ -68,28 +95,100 @@ class DifferenceRule(LiveRule, OptimizedRule):
 
     def acts_at(self, context: LearningContext) -> bool:
         """Whether it learns in this step."""
-        begun = self._reached(self.start, context)
-        return begun and (self.stop is None or not self._reached(self.stop, context))
+        return reached(self.start, context) and (self.stop is None or not reached(self.stop, context))
 
-    def _reached(self, span: Any, context: LearningContext) -> bool:
-        position = context.epoch if span.unit == "epoch" else context.step
-        return bool(position >= span.count - _ROUNDING * max(1.0, span.count))
+    # --- what a rule defines ------------------------------------------------------------------
 
-    def apply(self, context: LearningContext) -> None:
-        """Lets the optimiser follow the difference.
+    def expect(self, v_NV: Tensor) -> list[Tensor]:
+        """The data, and what units of all other layers are expected to be given them, upwards."""
+        raise TypeError(f"{type(self).__name__} must define expect")
+
+    def sample(
+        self, data: Sequence[Tensor], context: LearningContext, generator: torch.Generator
+    ) -> tuple[list[Tensor], dict[str, Tensor]]:
+        """What the model makes of itself.
+
+        Args:
+            data: what `expect` gave.
+            context: where the run is.
+            generator: draws.
+
+        Returns:
+            Samples of all layers, upwards; and where chains go on, by name.
+        """
+        raise TypeError(f"{type(self).__name__} must define sample")
+
+    def reconstruct(self, data: Sequence[Tensor]) -> Tensor | None:
+        """What the machine makes of the data, once samples are taken; None if that is not known.
+
+        Args:
+            data: what `expect` gave.
+        """
+        return None
+
+    # --- learning -----------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def gather(self, outputs: Mapping[str, Any], context: LearningContext, keep_graph: bool = False) -> None:
+        """Takes samples, and compares them with the data; neither a parameter nor a chain is changed.
 
         Raises:
-            UpdateError: it holds NaN or infinity, and is not applied.
+            UpdateError: a change holds NaN or infinity.
         """
+        if not self.acts_at(context):
+            self._gathered = Gathered({}, {}, {})
+            return
+        v_NV = flat(outputs[self.data], self.units[0].bias)
+        seen = self.expect(v_NV)
+        sampled, streams = self.sample(seen, context, self.seeded(context.step, v_NV.device))
+        self.compare(seen, sampled)
+        made_NV, told = self.reconstruct(seen), {}
+        if made_NV is not None:
+            told[f"{self.address.rpartition('/')[2]}/reconstruction"] = (
+                mse_loss(made_NV, v_NV, reduction="sum") / v_NV.shape[0]
+            )
         passed = self._guard(dict(zip(self.parameters, self.gradients, strict=True)), context.step)
-        self.set_rates(context)
-        parameters = list(self.parameters.values())
-        kept = [parameter.grad for parameter in parameters]  # what another rule gathers
-        for parameter, gradient in zip(parameters, passed.values(), strict=True):
-            parameter.grad = gradient
-        self.optimizer.step()
-        for parameter, gradient in zip(parameters, kept, strict=True):  # type: ignore[assignment]
-            parameter.grad = gradient
+        self._gathered = Gathered(passed, streams, told)
+
+    def drop(self) -> None:
+        """Forgets a frame that is not learned from; the chains are where they were."""
+        self._gathered = None
+
+    @torch.no_grad()
+    def learn(self, outputs: Mapping[str, Any], context: LearningContext) -> dict[str, Tensor]:
+        """Changes the weights and the biases, and lets the chains go on.
+
+        Returns:
+            The squared error of a reconstruction of the data, per example, where there is one.
+
+        Raises:
+            UpdateError: a change holds NaN or infinity; it is not applied.
+        """
+        if self._gathered is None:
+            self.gather(outputs, context)
+        found, self._gathered = self._gathered, None
+        if found is None or not found.gradients:
+            return {}
+        for name, tensor in found.streams.items():
+            self._go_on(name, tensor)
+        self._apply(found.gradients, context)
+        return found.told
+
+    def compare(self, data: Sequence[Tensor], model: Sequence[Tensor]) -> None:
+        """Puts the difference of the statistics of both where gradients are.
+
+        Args:
+            data: units of all layers, upwards, one row for each example.
+            model: the same of samples.
+        """
+        weights, biases = self.gradients[: len(data) - 1], self.gradients[len(data) - 1 :]
+        gains = [units.kind.gain for units in self.units]
+        for place, weight in enumerate(weights):
+            difference_of_products((data[place], data[place + 1]), (model[place], model[place + 1]), weight)
+        for place, bias in enumerate(biases):
+            difference_of_means(gains[place], model[place], data[place], bias)
+        if self.centred:
+            centre(weights, biases, [(d.mean(0) + m.mean(0)) / 2 for d, m in zip(data, model, strict=True)], gains)
 
     def seeded(self, step: int, device: torch.device) -> torch.Generator:
         """Draws of a step depend on the seed and the step alone, so that a resumed run draws the same."""
@@ -97,9 +196,23 @@ class DifferenceRule(LiveRule, OptimizedRule):
             self._generator = torch.Generator(device)
         return self._generator.manual_seed(derive(self.seed, self.address, step))
 
-    def scalar(self, name: str) -> str:
-        """What a number that the rule tells is called."""
-        return f"{self.address.rpartition('/')[2]}/{name}"
+    def _go_on(self, name: str, stream: Tensor) -> None:
+        """Keeps where a chain is; what it comes from is memory that is used again."""
+        known = self.streams.get(name)
+        if known is None or known.shape != stream.shape:
+            self.streams[name] = stream.clone()
+        else:
+            known.copy_(stream)
+
+    def _apply(self, gradients: Mapping[str, Tensor], context: LearningContext) -> None:
+        """Lets the optimiser follow the difference."""
+        self.set_rates(context)
+        kept = [parameter.grad for parameter in self.parameters.values()]  # what another rule gathers
+        for name, parameter in self.parameters.items():
+            parameter.grad = gradients[name]
+        self.optimizer.step()
+        for parameter, gradient in zip(self.parameters.values(), kept, strict=True):
+            parameter.grad = gradient
 
     # --- state --------------------------------------------------------------------------------
 

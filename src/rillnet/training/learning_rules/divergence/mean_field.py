@@ -8,19 +8,13 @@ from typing import Annotated, Any
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.nn.functional import mse_loss
 
 from rillnet.errors import Fault
 from rillnet.model.net import Net
-from rillnet.training.learning_rules.divergence.difference import (
-    DifferenceRule,
-    centre,
-    difference_of_means,
-    difference_of_products,
-)
+from rillnet.training.learning_rules.divergence.difference import DifferenceRule
 from rillnet.training.learning_rules.divergence.layers import LayerWalk
-from rillnet.training.learning_rules.divergence.pair import check_data, flat
 from rillnet.training.learning_rules.divergence.stack import find_stack
+from rillnet.training.learning_rules.divergence.turns import Turns, turns_at
 from rillnet.training.learning_rules.optimized import check_optimized
 from rillnet.training.optimizers import Implementation
 from rillnet.training.spans import TimeText
@@ -45,7 +39,7 @@ class MeanFieldDivergence(DifferenceRule):
         data: the block or input whose values the visible units should take.
         layers: the blocks of units, upwards, the visible ones first.
         mean_field: steps towards the mean field.
-        k: Gibbs steps of the chains in each step.
+        k: Gibbs steps of the chains in each step; `[[0, 1], ["10 epochs", 5]]` takes more of them later.
         chains: how many chains there are.
         centred: units count from their means (the enhanced gradient), so that layers can learn together from the start.
         optimizer: `{type: SGD, lr: 0.05, momentum: 0.5}`.
@@ -72,7 +66,7 @@ class MeanFieldDivergence(DifferenceRule):
         Salakhutdinov and Hinton: Deep Boltzmann machines, AISTATS 2009.
     """
 
-    live = ("mean_field", "k")
+    live = ("mean_field", *DifferenceRule.live)
 
     def __init__(
         self,
@@ -81,7 +75,7 @@ class MeanFieldDivergence(DifferenceRule):
         data: str,
         layers: Sequence[str] = ("visible", "hidden1", "hidden2"),
         mean_field: Count = 10,
-        k: Count = 1,
+        k: Turns = 1,
         chains: Count = 100,
         centred: bool = True,
         optimizer: Any = "SGD",
@@ -93,11 +87,13 @@ class MeanFieldDivergence(DifferenceRule):
         address: str = "learning/main",
     ) -> None:
         self.stack = find_stack(net, layers, address)
-        check_data(net, data, self.stack.blocks[0], address)
         super().__init__(
             net,
             data,
+            self.stack.blocks,
             self.stack.parameters,
+            k=k,
+            centred=centred,
             optimizer=optimizer,
             rate=rate,
             factors=factors,
@@ -106,7 +102,7 @@ class MeanFieldDivergence(DifferenceRule):
             implementation=implementation,
             address=address,
         )
-        self.mean_field, self.k, self.count, self.centred = mean_field, k, chains, centred
+        self.mean_field, self.count = mean_field, chains
         self._walk = LayerWalk(self.stack)
 
     @classmethod
@@ -114,46 +110,24 @@ class MeanFieldDivergence(DifferenceRule):
         """Every fault of its nested records."""
         return check_optimized(arguments, address)
 
-    @torch.no_grad()
-    def learn(self, outputs: Mapping[str, Any], context: LearningContext) -> dict[str, Tensor]:
-        """Lets the chains go on, and changes the weights and the biases.
-
-        Returns:
-            The squared error of what the first hidden layer's mean field makes of the data, per example.
-
-        Raises:
-            UpdateError: a change holds NaN or infinity; it is not applied.
-        """
-        if not self.acts_at(context):
-            return {}
-        v_NV = flat(outputs[self.data], self.stack.blocks[0].bias)
-        generator = self.seeded(context.step, v_NV.device)
+    def expect(self, v_NV: Tensor) -> list[Tensor]:
+        """The data, and the mean field of the hidden units."""
         self._walk.refresh()
-        expected = self._walk.mean_field(v_NV, self.mean_field)
-        self._compare(expected, self._go_on(generator))
-        error = mse_loss(self._walk.mean(expected, 0, "seen"), v_NV, reduction="sum") / v_NV.shape[0]
-        self.apply(context)
-        return {self.scalar("reconstruction"): error}
+        return self._walk.mean_field(v_NV, self.mean_field)
 
-    def _go_on(self, generator: torch.Generator) -> list[Tensor]:
-        """Samples of the chains, which go on; of their layers those at odd places are kept."""
+    def sample(
+        self, data: Sequence[Tensor], context: LearningContext, generator: torch.Generator
+    ) -> tuple[list[Tensor], dict[str, Tensor]]:
+        """Samples of the chains; of their layers those at odd places are kept."""
         walk, names = self._walk, self.stack.names
         if self.streams:
             like = next(iter(self.streams.values()))
             layers = [self.streams.get(_CHAINS + name, like) for name in names]
         else:
             layers = walk.beginnings(self.count, generator)
-        sampled, drawn = walk.steps(layers, self.k, generator)
-        self.streams = {_CHAINS + names[place]: drawn[place] for place in walk.odd}
-        return sampled
+        sampled, drawn = walk.steps(layers, turns_at(self.k, context), generator)
+        return sampled, {_CHAINS + names[place]: drawn[place] for place in walk.odd}
 
-    def _compare(self, data: Sequence[Tensor], model: Sequence[Tensor]) -> None:
-        """Puts the difference of the statistics of both where gradients are."""
-        weights, biases = self.gradients[: len(data) - 1], self.gradients[len(data) - 1 :]
-        for place, weight in enumerate(weights):
-            difference_of_products((data[place], data[place + 1]), (model[place], model[place + 1]), weight)
-        gains = [block.kind.gain for block in self.stack.blocks]
-        for place, bias in enumerate(biases):
-            difference_of_means(gains[place], model[place], data[place], bias)
-        if self.centred:
-            centre(weights, biases, [(d.mean(0) + m.mean(0)) / 2 for d, m in zip(data, model, strict=True)], gains)
+    def reconstruct(self, data: Sequence[Tensor]) -> Tensor | None:
+        """What the first hidden layer's mean field makes of the data."""
+        return self._walk.mean(data, 0, "seen")

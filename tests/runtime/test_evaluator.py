@@ -61,4 +61,16 @@ def test_devices() -> None:
     with pytest.raises(RequestError) as error:
         find_device("abacus")
     assert str(error.value).startswith("run.device: is not available here: ")
-    assert str(error.value).endswith("(got 'abacus')")
+    assert str(error.value).endswith("(got 'abacus'); rillnet doctor lists what is")
+
+
+def test_a_program_is_made_once_and_known_again_until_it_is_forgotten() -> None:
+    ours, asked = evaluator(image_net()), ("logits", "loss")
+    first = ours.program("test", asked)
+
+    assert ours.program("test", asked) is first
+    assert ours.program("test", list(asked)) is first
+    assert ours.program("val", asked) is not first
+    assert ours.program("test", ("logits",)) is not first
+    ours.forget_programs()
+    assert ours.program("test", asked) is not first

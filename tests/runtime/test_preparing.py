@@ -6,7 +6,7 @@ import pytest
 
 from rillnet.runtime.session import Session
 from tests.runtime.control.driving import wide_experiment, wide_session
-from tests.training.small_experiments import differing, state_of
+from tests.training.small_experiments import differing, experiment, state_of
 
 
 def test_an_executor_that_was_only_looked_at_is_made_anew() -> None:
@@ -31,3 +31,16 @@ def test_interventions_before_the_run_hold_in_it() -> None:
         session.command("clamp hidden 0.5")
         session.run(steps=2, progress=False)
         assert session["net/hidden/output"].unique().tolist() == [0.5]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "told"),
+    [("RMSprop", ["learning/main.optimizer: torch offers no fused step of it here; single is taken"]), ("SGD", [])],
+)
+def test_a_step_that_torch_does_not_offer_is_said_to_be_another(optimizer: str, told: list[str]) -> None:
+    said: list[str] = []
+    how = {"type": "Backprop", "optimizer": {"type": optimizer, "lr": 0.001}}
+    made = experiment(rules={"main": how}, run={"execution": {"optimizer": "fused", "compile": False}})
+    with Session(made, record=False, say=said.append) as session:
+        session.prepare()
+    assert [text for text in said if text.startswith("learning/main.optimizer")] == told

@@ -63,3 +63,15 @@ def test_a_run_without_a_checkpoint_is_named(tmp_path: Path) -> None:
     with session(tmp_path) as made, pytest.raises(CheckpointError) as error:
         made.load_parameters("empty")
     assert str(error.value) == "empty/1: has no complete checkpoint"
+
+
+def test_a_damaged_checkpoint_that_is_passed_over_is_told(tmp_path: Path) -> None:
+    with session(tmp_path, steps=2, checkpoint={"every": "1 steps"}) as first:
+        first.run()
+    damaged = tmp_path / "fit/1/checkpoints/step-0000000002/parameters.safetensors"
+    damaged.write_bytes(b"")
+    with session(tmp_path, start_from="fit/1", steps=1) as second:
+        told, started = second.said  # type: ignore[attr-defined]
+    assert told.startswith(f"{damaged}: must have ")
+    assert told.endswith("; taking the checkpoint before")
+    assert started == "starting from fit/1: 4 of 4 tensors loaded"

@@ -65,7 +65,11 @@ class DealtFrames:
         return int(self._deal(streams).total_N.max())
 
     def frame(self, number: int, streams: int, seed: int) -> dict[str, Tensor]:
-        """One frame of all streams, by field."""
+        """One frame of all streams, by field.
+
+        Raises:
+            SourceEnded: all recordings have been played, and are to stop there.
+        """
         dealt = self._deal(streams)
         if self._at_end == "stop" and number >= int(dealt.total_N[0]):
             raise SourceEnded(self._address, int(dealt.total_N[0]))

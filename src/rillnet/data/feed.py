@@ -81,6 +81,14 @@ class Feed(ABC):
             self._peeked = self._draw(self.epoch, self.batch)
         return self._peeked
 
+    def put_back(self, batch: Batch) -> None:
+        """Has a batch that was drawn come next again, as nothing came of it.
+
+        Args:
+            batch: the newest that `next` gave.
+        """
+        self.epoch, self.batch, self._peeked = batch.epoch, batch.index, batch
+
     def forget_peeked(self) -> None:
         """Has a batch that was looked at drawn anew, as what it follows from has changed."""
         self._peeked = None

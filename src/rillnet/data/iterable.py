@@ -44,7 +44,11 @@ class PassesFeed(Feed):
 
     @property
     def batches_per_epoch(self) -> int:
-        """Batches in an epoch."""
+        """Batches in an epoch.
+
+        Raises:
+            DataError: there is none, as a short batch is left out.
+        """
         batches, examples = self._passes.count(self.policy.batch_size)
         kept = batches if self._passes.batched else self.policy.batches(examples)
         if kept == 0:

@@ -73,7 +73,11 @@ class IteratedFrames:
         self._kinds: dict[str, FieldKind] | None = None
 
     def fields(self) -> dict[str, FieldKind]:
-        """Shape of one stream's frame and element type by field; the first frame is taken to know them."""
+        """Shape of one stream's frame and element type by field; the first frame is taken to know them.
+
+        Raises:
+            DataError: there is no frame.
+        """
         if self._kinds is None:
             self._begin(1, 0)
             self._next = None

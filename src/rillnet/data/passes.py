@@ -52,7 +52,11 @@ class Passes:
         self._counted: tuple[int, int] | None = None
 
     def fields(self) -> dict[str, FieldKind]:
-        """Shape of one example and element type by field; the first item is read to know them."""
+        """Shape of one example and element type by field; the first item is read to know them.
+
+        Raises:
+            DataError: there is no example.
+        """
         for batch in self.begin(1):
             scaled = scaled_fields(batch)
             return {name: kind_for_net(value, name in scaled) for name, value in batch.items()}

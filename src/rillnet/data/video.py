@@ -199,7 +199,11 @@ class OpenCamera:
         self.size: tuple[int, int] = size or (stream.codec_context.height, stream.codec_context.width)
 
     def read(self) -> Tensor | None:
-        """The next image, bytes [channels, height, width]; None where there will be none any more."""
+        """The next image, bytes [channels, height, width]; None where there will be none any more.
+
+        Raises:
+            DataError: the camera fails.
+        """
         try:
             frame = next(self._frames, None)
         except self._av.error.FFmpegError as error:

@@ -19,21 +19,14 @@ from rillnet.runtime.carrying import Carrying
 from rillnet.runtime.executor import Executor
 from rillnet.runtime.parts import Assembly, Trainer
 from rillnet.runtime.placement.editable import check_edited, faults_of_edits
-from rillnet.runtime.placement.placed import Placement
+from rillnet.runtime.trying import Trying, check_frame
 
 
-class Restructured(Protocol):
+class Restructured(Trying, Protocol):
     """A session, as far as its net is edited."""
 
-    net: Net
-    rollout: Rollout
     experiment: Assembly
     trainer: Trainer
-    placement: Placement | None
-
-    @property
-    def made_executor(self) -> Executor | None:
-        """What runs its frames, if it has been made."""
 
     def make_executor(self) -> Executor:
         """Another one for the net as it is now."""
@@ -101,12 +94,13 @@ def _in_force(session: Restructured, found: Edited, rollout: Rollout) -> list[Fa
 
 
 def apply_edit(session: Restructured, edit: Edit, kept: Kept | None = None) -> Callable[[], None]:
-    """Edits the net of a session, in place.
+    """Edits the net of a session, in place, if the edited net can compute the next frame.
 
     Args:
         session: whose net.
         edit: what is changed.
-        kept: what an earlier edit took away and this one brings back.
+        kept: what an earlier edit took away and this one brings back. It is then not tried on data, as what was there
+            before must be within reach whatever the data are.
 
     Returns:
         What takes it back.
@@ -114,10 +108,12 @@ def apply_edit(session: Restructured, edit: Edit, kept: Kept | None = None) -> C
     Raises:
         RequestError: it cannot be; nothing is changed then.
     """
-    kept = kept or Kept()
+    is_tried, kept = kept is None, kept or Kept()
     found = check_edit(session, edit, kept.modules)
     net, rollout, executor = session.net, session.rollout, session.made_executor
     carrying = Carrying.of(net, found, kept.learned)
+    if is_tried:
+        check_frame(session, found.net, session.experiment.build_rollout(found.net), carrying)
     left = _left(session, found, carrying)
     before = take_over(net, found)
     _bring_back(net, found, kept)
@@ -129,7 +125,7 @@ def apply_edit(session: Restructured, edit: Edit, kept: Kept | None = None) -> C
         if executor is not None:
             executor.interventions.flat = session.rollout.flat  # all of them fit, and stay the objects that they are
             session.use_executor(_executor_after(session, executor, carrying))
-    except BaseException:
+    except BaseException:  # Ctrl-C too: the run goes on, or is saved, with the net that it had
         put(net, before)
         session.rollout = rollout
         if place_back is not None:

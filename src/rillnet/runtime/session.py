@@ -16,10 +16,11 @@ from torch import Tensor
 
 from rillnet.data.feed import Feed
 from rillnet.data.frames import SourceEnded
-from rillnet.errors import Fault, RequestError, RunError, UpdateError
+from rillnet.errors import Fault, FrameError, RequestError, RunError, UpdateError
 from rillnet.model.editing.draft import Parts
 from rillnet.model.flat import FlatSource
 from rillnet.model.net import Outputs
+from rillnet.runtime.attempting import attempt
 from rillnet.runtime.clock import Clock
 from rillnet.runtime.control import addresses, values
 from rillnet.runtime.control.command import Command
@@ -221,6 +222,9 @@ class Session(Saving):
 
         Returns:
             The scalars of the step, on the device.
+
+        Raises:
+            FrameError: it failed after a command that changes the run; all is as it was before.
         """
         if self.choice is None:
             self.choice = self._unmeasured()
@@ -234,8 +238,16 @@ class Session(Saving):
         hub = self._views
         if hub is not None:
             hub.before()
+        unproven = self.control.unproven
         try:
-            self.scalars = executor.learn(batch.fields, context)
+            if unproven.is_any:
+                self.scalars = attempt(executor, batch.fields, context)
+                unproven.frame_done()
+            else:
+                self.scalars = executor.learn(batch.fields, context)
+        except FrameError:
+            feed.put_back(batch)
+            raise
         except UpdateError as error:
             self._leave_out(error)
         clock.step += 1

@@ -13,7 +13,7 @@ import itertools
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -41,6 +41,10 @@ class _Kept:
     step: int
     inputs: dict[str, Tensor]
     state: State | None = None
+
+
+Mark = tuple[list[_Kept], int]
+"""Frames of a window, and how many of them are new."""
 
 
 class Window:
@@ -123,6 +127,19 @@ class Window:
     def clear(self) -> None:
         """Forgets all frames."""
         self._kept, self._new = [], 0
+
+    def mark(self) -> Mark:
+        """What it holds now, for `back_to`."""
+        return [replace(one) for one in self._kept], self._new
+
+    def back_to(self, mark: Mark) -> None:
+        """Holds again what it held.
+
+        Args:
+            mark: what `mark` gave.
+        """
+        kept, self._new = mark
+        self._kept = [replace(one) for one in kept]
 
     def tensors(self) -> dict[str, Tensor]:
         """What must be kept to go on exactly, by number of the frame and name."""

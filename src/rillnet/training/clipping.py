@@ -41,6 +41,19 @@ class Clip:
         self.value = value
         self.norm_type = norm_type
 
+    @property
+    def record(self) -> float | dict[str, float]:
+        """What a document says of it, in the shortest form.
+
+        Example:
+            >>> Clip(norm=1.0).record, Clip(value=0.5).record, Clip(norm=1.0, norm_type=1.0).record
+            (1.0, {'value': 0.5}, {'norm': 1.0, 'norm_type': 1.0})
+        """
+        if self.norm is None:
+            assert self.value is not None
+            return {"value": self.value}
+        return self.norm if self.norm_type == 2 else {"norm": self.norm, "norm_type": self.norm_type}
+
     def __call__(
         self, parameters: Iterable[Tensor], norm_of: Callable[[Iterable[Tensor], float], Tensor] | None = None
     ) -> Tensor | None:

@@ -60,6 +60,7 @@ def test_everything_besides_the_net() -> None:
             "learning/main/dampening": "number",
             "learning/main/weight_decay": "number",
             "learning/main/accumulate": "setting",
+            "learning/main/clip": "setting",
             "learning/main/every": "setting",
             "learning/main/start": "setting",
             "learning/main/period": "setting",

@@ -67,6 +67,7 @@ def test_blocks_tell_the_net_that_they_are_in_and_edges_the_part_that_they_read(
         ("end", None),
     ]
     assert told["blocks"][2]["sends"] == 3
+    assert {(block["process"], block["partition"]) for block in told["blocks"]} == {(None, None)}
     assert [block["tags"] for block in told["blocks"]] == [[], [], ["memory", "deep"], []]
     assert [edge["from"] for edge in told["edges"]] == ["x", "res/fc", "res/act", "cell[0]"]
 
@@ -79,3 +80,16 @@ def test_a_changed_rate_and_streaming_are_told() -> None:
     assert told["rules"][0]["rates"] == {"*": 0.5}
     assert told["rollout"]["default"] == "streaming"
     assert told["rollout"]["delays"]["x->hidden"] == 1
+
+
+def test_what_a_block_keeps_besides_its_parameters_is_told() -> None:
+    blocks = {"norm": {"type": "BatchNorm1d", "affine": False}, "end": {"type": "Linear", "out_features": 1}}
+    net = rn.Net.from_spec({"inputs": {"x": [3]}, "blocks": blocks})
+    with Session(rn.Experiment(net=net), record=False) as session:
+        norm, end = describe(session)["blocks"]
+    assert [(one["address"], one["shape"]) for one in norm["buffers"]] == [
+        ("net/norm/running_mean", [3]),
+        ("net/norm/running_var", [3]),
+        ("net/norm/num_batches_tracked", []),
+    ]
+    assert (norm["parameters"], end["buffers"]) == ([], [])

@@ -138,7 +138,11 @@ class TextFrames:
         return len(self._numbers) // streams
 
     def frame(self, number: int, streams: int, seed: int) -> dict[str, Tensor]:
-        """The symbols of a frame; those that do not fill a stretch are left out."""
+        """The symbols of a frame; those that do not fill a stretch are left out.
+
+        Raises:
+            SourceEnded: the text has ended, and is to stop there.
+        """
         length = self.frames_of_pass(streams)
         if number >= length and self._at_end == "stop":
             raise SourceEnded(self._address, length)

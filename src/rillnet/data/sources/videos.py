@@ -143,7 +143,12 @@ class CameraFrames:
         return {"image": ((3 if self._camera.mode == "RGB" else 1, *sizes[0]), torch.float32)}
 
     def frame(self, number: int, streams: int, seed: int) -> dict[str, Tensor]:
-        """What the cameras show now, whatever the number."""
+        """What the cameras show now, whatever the number.
+
+        Raises:
+            DataError: there is not one camera for each stream, or one fails.
+            SourceEnded: a camera sends no image any more, and is to stop there.
+        """
         opened = self._opened()
         if streams != len(opened):
             count = len(opened)

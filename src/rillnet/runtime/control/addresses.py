@@ -281,7 +281,7 @@ def _list_scalars(session: Controlled) -> Listed:
 
 
 def _list_control(session: Controlled) -> Listed:
-    for name in ("state", "speed"):
+    for name in ("state", "speed", *(["held"] if session.control.held else [])):
         address = f"control/{name}"
         yield address, partial(Reading, address, "control", partial(getattr, session.control, name))
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from typing import Any, Literal, TypeVar
 
-from rillnet.errors import CommandFailedError, RequestError, RillnetError, RunError
+from rillnet.errors import CommandFailedError, FrameError, RequestError, RillnetError, RunError
 from rillnet.runtime.control import addresses, grammar
 from rillnet.runtime.control.applying import Applier, text_of
-from rillnet.runtime.control.command import Command
+from rillnet.runtime.control.command import Command, find
 from rillnet.runtime.control.commands import COMMANDS
 from rillnet.runtime.control.controlled import Controlled
 from rillnet.runtime.control.history import Entry, Event
@@ -21,6 +21,7 @@ from rillnet.runtime.control.pace import Pace
 from rillnet.runtime.control.requests import Request, Requests
 from rillnet.runtime.control.settings import Settings
 from rillnet.runtime.control.standing import restore, standing
+from rillnet.runtime.control.unproven import Unproven
 from rillnet.runtime.journal import Entry as Line
 from rillnet.runtime.journal import Journal
 
@@ -47,6 +48,7 @@ class Controller:
         listeners: called with every `Event`, in the thread that applies commands; they must be quick.
         pace: paused or not, and how fast.
         settings: which settings of blocks and data were changed.
+        unproven: whether a frame that fails may do so for what was commanded.
     """
 
     def __init__(self, session: Controlled) -> None:
@@ -56,6 +58,7 @@ class Controller:
         self.awaits = False
         self.listeners: list[Listener] = []
         self.pace = Pace()
+        self.unproven = Unproven()
         self._requests = Requests()
         self._applying = threading.RLock()  # held where no run is, while a command is applied at once
         self._runner: int | None = None
@@ -78,6 +81,11 @@ class Controller:
     def speed(self) -> float | None:
         """Frames per second at most; None for as many as there can be."""
         return self.pace.speed
+
+    @property
+    def held(self) -> str:
+        """Why the run is held, where a frame has failed; else nothing."""
+        return self.unproven.held
 
     @property
     def history(self) -> list[Entry]:
@@ -139,6 +147,8 @@ class Controller:
             if self._runner is None or self.is_own_thread:
                 return False
             request.is_waited_for = True
+            if isinstance(request.asked, Command):
+                self.unproven.is_attended = True
             if self._session.placement is None:  # else all processes begin to look in the same frame
                 self.awaits = True
             self._requests.add(request)
@@ -157,6 +167,7 @@ class Controller:
             if self._runner is not None:
                 raise RequestError("the session is running already; commands change it while it does")
             self._runner, self._is_stopping = threading.get_ident(), False
+            self.unproven.is_attended = False
             self.awaits = True
         self.tell(Event("status"))
         failed = True
@@ -285,10 +296,11 @@ class Controller:
                 return
             if self._runner is not None:
                 self._session.begin_snapshots()
+            edits = len(self._session.net.edits)
             entry = self._applier.apply(request.asked, request.origin)
         except RillnetError as error:
             request.future.set_exception(error)
-        except Exception as error:
+        except Exception as error:  # a fault of a command, or of what is called: who asked is told, and the run goes on
             if isinstance(request.asked, Command):
                 found = CommandFailedError(f"{text_of(request.asked)}: {type(error).__name__}: {error}")
                 found.__cause__ = error
@@ -296,12 +308,14 @@ class Controller:
                 request.future.set_exception(found)
             else:
                 request.future.set_exception(error)
-        except BaseException as error:
+        except BaseException as error:  # Ctrl-C and the like end the run; whoever waits for an answer must not wait on
             request.future.set_exception(RunError("the run ended before the command was done"))
             raise error
         else:
             if entry.number:
                 self.tell(Event("entry", entry))
+                if find(entry.command.name).lasting and self._session.placement is None:
+                    self.unproven.note(is_edit=len(self._session.net.edits) != edits)
             if entry.command.name == "step" and self.pace.until is not None and request.is_waited_for:
                 self._steps.append((request.future, entry))
             else:
@@ -318,11 +332,35 @@ class Controller:
             else:
                 self.tell(Event("entry", entry))
 
-    def _answer_steps(self) -> None:
+    def _answer_steps(self, error: FrameError | None = None) -> None:
         waiting, self._steps = self._steps, []
         for future, entry in waiting:
             entry.result = self._session.clock.frame
-            future.set_result(entry)
+            if error is None:
+                future.set_result(entry)
+            else:
+                future.set_exception(error)
+
+    def hold(self, error: FrameError) -> None:
+        """Holds the run before a frame that has failed, where somebody commands it and can mend what fails.
+
+        The newest command is taken back if no frame was done with it.
+
+        Args:
+            error: what went wrong.
+
+        Raises:
+            FrameError: the error, where nobody commands the run.
+        """
+        if not self.unproven.is_attended:
+            raise error
+        newest = self.unproven.newest(self.history, self._session.clock.frame)
+        if newest is not None:
+            self._answer(Request(Command("undo", {"number": newest.number}), "session"))
+        told = self.unproven.hold(self._session, error, newest)
+        self.pace.pause()
+        self._answer_steps(told)
+        self._pace_changed()
 
     # --- for commands -------------------------------------------------------------------------
 

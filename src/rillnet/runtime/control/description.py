@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from rillnet.model.flat import FlatBlock, outputs_of
+from rillnet.model.flat import FlatBlock, FlatNet, outputs_of
 from rillnet.model.shapes import Signature
 from rillnet.model.structure import Structure
 from rillnet.runtime.control.controlled import Controlled
@@ -23,7 +23,7 @@ def describe(session: Controlled) -> dict[str, Any]:
         name, revision, inputs, blocks, edges, outputs, rules, rollout.
     """
     flat = session.rollout.flat
-    held = _parameters(session)
+    held, kept = _parameters(session), _buffers(session)
     how = _how(session)
     read = {edge.source for edge in flat.edges}
     types = _types(session)
@@ -31,7 +31,10 @@ def describe(session: Controlled) -> dict[str, Any]:
         "name": session.net.name,
         "revision": len(session.net.edits),
         "inputs": [{"name": name, **_sent(output)} for name, output in flat.inputs.items()],
-        "blocks": [_block(session, block, types, held.get(block.name, []), how) for block in flat.blocks.values()],
+        "blocks": [
+            _block(session, block, types, held.get(block.name, []), how) | {"buffers": kept.get(block.name, [])}
+            for block in flat.blocks.values()
+        ],
         "edges": _edges(session, held),
         "outputs": [name for name in flat.blocks if name not in read],
         "rules": rules_of(session),
@@ -80,7 +83,7 @@ def _block(
         "sends": len(outputs_of(block.output)),
         "module": block.within[-1] if block.within else None,
         "tags": list(block.tags),
-        "process": _process(session, block.name),
+        **_placed(session, block.name),
         "how": how.get(block.name, ""),
         "exclude": sorted(block.exclude),
         "parameters": parameters,
@@ -110,12 +113,9 @@ def _parameters(session: Controlled) -> dict[str, list[dict[str, Any]]]:
     held = session.made_executor.held if session.made_executor is not None else ()
     found: dict[str, list[dict[str, Any]]] = {}
     for address, parameter in session.net.parameters_by_address().items():
-        owner = address.removeprefix("net/").rpartition("/")[0]
-        while owner and owner not in flat.blocks:
-            owner = owner.rpartition("/")[0]
         whole = placement.holdings.get(address) if placement is not None else None
         shape = list(parameter.shape if whole is None else whole.shape)
-        found.setdefault(owner, []).append(
+        found.setdefault(_owner(flat, address), []).append(
             {
                 "address": address,
                 "shape": shape,
@@ -127,18 +127,38 @@ def _parameters(session: Controlled) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
+def _buffers(session: Controlled) -> dict[str, list[dict[str, Any]]]:
+    """What each block keeps that is not learned, such as running means, by its path."""
+    flat = session.rollout.flat
+    parameters = session.net.parameters_by_address()
+    found: dict[str, list[dict[str, Any]]] = {}
+    for address, tensor in session.net.state_by_address().items():
+        if address not in parameters:
+            one = {"address": address, "shape": list(tensor.shape), "count": tensor.numel()}
+            found.setdefault(_owner(flat, address), []).append(one)
+    return found
+
+
+def _owner(flat: FlatNet, address: str) -> str:
+    """The block that a tensor belongs to, which may stand in a module of it."""
+    owner = address.removeprefix("net/").rpartition("/")[0]
+    while owner and owner not in flat.blocks:
+        owner = owner.rpartition("/")[0]
+    return owner
+
+
 def _how(session: Controlled) -> Mapping[str, str]:
     """For each block of a training frame how it is computed, if that is known yet."""
     executor = session.made_executor
     return executor.report if executor is not None and executor.has_learned else {}
 
 
-def _process(session: Controlled, block: str) -> int | None:
-    """The one process that computes a block; None where all do, or there is but one."""
-    if session.placement is None:
-        return None
-    assigned = session.placement.plan.blocks.get(block)
-    return None if assigned is None else assigned.location
+def _placed(session: Controlled, block: str) -> dict[str, Any]:
+    """Where a block is computed: the one process, if it is one, and how several share it; None in a run of one."""
+    assigned = None if session.placement is None else session.placement.plan.blocks.get(block)
+    if assigned is None:
+        return {"process": None, "partition": None}
+    return {"process": assigned.location, "partition": assigned.kind}
 
 
 def _edges(session: Controlled, held: Mapping[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:

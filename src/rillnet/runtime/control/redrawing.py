@@ -10,7 +10,8 @@ from torch import Tensor
 
 from rillnet.errors import Fault, RequestError
 from rillnet.model.building import draw_module
-from rillnet.model.net import Net, record_of
+from rillnet.model.net import Net
+from rillnet.model.records import record_of
 from rillnet.model.shapes import Output
 from rillnet.random import derive
 from rillnet.runtime.control.controlled import Controlled

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from rillnet.errors import AddressError, Fault, RequestError
 from rillnet.model.block import Block
 from rillnet.model.building import infer_output
-from rillnet.model.net import Net, record_of
+from rillnet.model.net import Net
+from rillnet.model.records import record_of
 from rillnet.model.registry import check_block, construct
 from rillnet.model.shapes import Output, pick
 from rillnet.model.structure import Structure

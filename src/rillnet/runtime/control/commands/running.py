@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from rillnet.errors import Fault, RequestError
+from rillnet.errors import Fault, Interrupted, RequestError, RunError
 from rillnet.runtime.control.command import Applied, CommandType, Parameter, register
 from rillnet.runtime.control.controlled import Controlled
+from rillnet.runtime.trying import told
 from rillnet.spec import Phase
 
 
@@ -39,7 +40,12 @@ class Evaluate(CommandType):
         assert session.data is not None
         chosen: Phase | None = phase or session.data.evaluation_phase
         assert chosen is not None
-        metrics = session.evaluate(chosen)
+        try:
+            metrics = session.evaluate(chosen)
+        except (RequestError, RunError, Interrupted):
+            raise
+        except Exception as error:  # whatever a block raises on data that it cannot work on; nothing is changed
+            raise RequestError(Fault("evaluate", f"fails on the {chosen} data: {told(error)}")) from error
         session.metrics[chosen] = metrics
         record = session.open_record
         if record is not None:

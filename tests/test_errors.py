@@ -73,6 +73,15 @@ def test_an_error_holds_one_fault_several_or_a_message() -> None:
     assert str(RequestError("three")) == "three"
 
 
+@pytest.mark.parametrize("kind", [RequestError, AddressError])
+def test_of_many_faults_the_first_are_told_and_all_are_kept(kind: type[RequestError]) -> None:
+    error = kind([Fault(f"net/a{number}", "is wrong") for number in range(1_000)])
+    first, *_, last, more = str(error).splitlines()
+    assert (first, last, more) == ("net/a0: is wrong", "net/a29: is wrong", "and 970 more faults")
+    assert len(error.faults) == 1_000
+    assert str(kind(error.faults[:31])).endswith("\nand 1 more fault")
+
+
 @pytest.mark.parametrize(
     ("kind", "code"),
     [

@@ -26,13 +26,13 @@ _WINDOW = {
     "Program": "rillnet.runtime.program",
     "RillnetError": "rillnet.errors",
     "Rollout": "rillnet.model.rollout",
-    "Run": "rillnet.training.experiment",
+    "Run": "rillnet.training.loading",
     "Scalar": "rillnet.model.describing",
     "Sequences": "rillnet.data.sources.sequences",
     "Session": "rillnet.runtime.session",
     "block": "rillnet.model.describing",
     "count_valid_patterns": "rillnet.model.rollout",
-    "load": "rillnet.training.experiment",
+    "load": "rillnet.training.loading",
     "open_data": "rillnet.data",
 }
 
@@ -63,7 +63,8 @@ if TYPE_CHECKING:
     from rillnet.model.rollout import Rollout, count_valid_patterns
     from rillnet.runtime.program import Program
     from rillnet.runtime.session import Session
-    from rillnet.training.experiment import Experiment, Run, load
+    from rillnet.training.experiment import Experiment
+    from rillnet.training.loading import Run, load
 
 
 def __getattr__(name: str) -> Any:

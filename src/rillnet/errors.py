@@ -71,6 +71,16 @@ class Fault:
         return Fault(self.address, self.rule, self.value, location, self.hint)
 
 
+_MOST_TOLD = 30
+"""So many faults are told one by one: a mistake in what a program writes is made in a thousand blocks."""
+
+
+def _told(faults: Sequence[Fault]) -> str:
+    lines = [str(fault) for fault in faults[:_MOST_TOLD]]
+    more = len(faults) - len(lines)
+    return "\n".join([*lines, f"and {more} more fault{'s' * (more > 1)}"] if more else lines)
+
+
 class RillnetError(Exception):
     """Base of every error that rillnet raises on purpose."""
 
@@ -90,7 +100,7 @@ class RequestError(RillnetError):
         if isinstance(faults, str):
             faults = Fault("", faults)
         self.faults: list[Fault] = [faults] if isinstance(faults, Fault) else list(faults)
-        super().__init__("\n".join(str(fault) for fault in self.faults))
+        super().__init__(_told(self.faults))
 
 
 class ShapeError(RequestError):
@@ -101,7 +111,7 @@ class AddressError(RequestError, KeyError):
     """Nothing in the run has this address."""
 
     def __str__(self) -> str:  # KeyError would print the repr of its argument
-        return "\n".join(str(fault) for fault in self.faults)
+        return _told(self.faults)
 
 
 class MissingExtraError(RequestError, ImportError):
@@ -148,6 +158,10 @@ class UpdateError(RunError):
         told = f"{rule}: its change of {parameter} holds NaN or infinity in frame {step + 1}"
         super().__init__(f"{told}{details}")
         self.rule, self.parameter, self.step = rule, parameter, step
+
+
+class FrameError(RunError):
+    """A training frame failed where commands have changed what it computes; all is as it was before the frame."""
 
 
 class CommandFailedError(RunError):
@@ -293,6 +307,16 @@ def near_or_known(word: str, known: Iterable[str], listed_by: str = "") -> str:
     """
     words = list(known)
     return suggest(word, words) or known_words(words, listed_by)
+
+
+def first_line(error: BaseException) -> str:
+    r"""What an error of foreign code says first, or its kind where it says nothing.
+
+    Example:
+        >>> first_line(ValueError("too large\nsee the manual")), first_line(TimeoutError())
+        ('too large', 'TimeoutError')
+    """
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def shorten(value: Any, width: int = 60) -> str:

@@ -54,7 +54,11 @@ class Family(Generic[T]):
         return name in self._members
 
     def register(self, name: str, member: Callable[..., T]) -> None:
-        """Adds a member under a name that is not taken yet."""
+        """Adds a member under a name that is not taken yet.
+
+        Raises:
+            RequestError: it is taken.
+        """
         if name in self._members:
             raise RequestError(f"{self.kind} {name!r} is registered already")
         self._members[name] = member

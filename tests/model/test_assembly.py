@@ -292,51 +292,6 @@ def test_many_equal_blocks_draw_what_each_draws_alone() -> None:
         assert torch.equal(many[name].weight, alone[name].weight)  # type: ignore[arg-type]
 
 
-# --- shared parameters ----------------------------------------------------------------------------
-
-
-def test_a_shared_parameter_is_one_parameter() -> None:
-    net = net_of({"a": linear(), "b": linear(share={"weight": "a.weight"})})
-
-    assert net["b"].weight is net["a"].weight
-    assert list(net.parameters_by_address()) == ["net/a/weight", "net/a/bias", "net/b/bias"]
-    net(torch.ones(3, 4))["b"].sum().backward()
-    assert net["a"].weight.grad is not None
-
-
-def test_sharing_with_a_block_further_down() -> None:
-    net = net_of({"a": linear(share={"weight": "b.weight"}), "b": linear()})
-
-    assert net["a"].weight is net["b"].weight
-
-
-def test_sharing_a_transposed_parameter() -> None:
-    net = net_of(
-        {"encode": linear(3), "decode": linear(4, share={"weight": {"of": "encode.weight", "transpose": True}})}
-    )
-    x = torch.randn(2, 4)
-
-    outputs = net(x)
-
-    encoder = net["encode"]
-    torch.testing.assert_close(outputs["decode"], encoder(x) @ encoder.weight + net["decode"].bias)
-    assert list(net.parameters_by_address()) == ["net/encode/weight", "net/encode/bias", "net/decode/bias"]
-    outputs["decode"].sum().backward()
-    assert encoder.weight.grad.abs().sum() > 0  # type: ignore[union-attr]
-
-
-def test_sharing_between_nested_nets_and_layers_with_parts() -> None:
-    net = net_of(
-        {
-            "n": {"blocks": {"fc": linear()}},
-            "b": linear(share={"weight": "n/fc.weight"}),
-            "c": {"type": "GRUCell", "hidden_size": 4, "from": ["b", "c@-1"], "shape": [4]},
-        }
-    )
-
-    assert net["b"].weight is net["n/fc"].weight
-
-
 # --- drawing and materialising --------------------------------------------------------------------
 
 DRAWN: Document = {

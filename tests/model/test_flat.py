@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import rillnet as rn
 from rillnet.errors import AddressError, RequestError
@@ -144,3 +144,14 @@ def test_what_is_not_built_or_unknown_is_told() -> None:
     with pytest.raises(AddressError) as error:
         flat.sent_by("logit")
     assert str(error.value) == "net/logit: unknown block; did you mean 'logits'?"
+
+
+def test_a_traced_block_may_be_called_as_a_method_is() -> None:
+    class Residual(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x + x.tanh()
+
+    net = Net.from_module(Residual(), torch.ones(2, 3))
+
+    assert flatten(net).module("add") is net._modules["add"]
+    assert set(net.blocks) == {"tanh", "add"}

@@ -90,3 +90,12 @@ def test_a_block_may_have_the_name_of_an_attribute(name: str) -> None:
     assert net(torch.zeros(4, 3))["end"].shape == (4, 2)
     assert list(net.parameters_by_address()) == [f"net/{name}/weight", f"net/{name}/bias"]
     assert torch.equal(net[name].weight, rn.Net.from_spec(net.to_spec(), seed=2)[name].weight)  # type: ignore[arg-type]
+
+
+def test_modules_are_found_by_their_path_whatever_blocks_are_called() -> None:
+    net = rn.Net("outer", {"x": (3,)}, seed=1)
+    net._modules["add"] = module = torch.nn.Sequential(torch.nn.Linear(3, 3))
+    assert net.get_submodule("add.0") is module[0]
+    assert net.get_submodule("") is net
+    with pytest.raises(AttributeError, match="Sequential has no module 'b'"):
+        net.get_submodule("add.b")

@@ -42,6 +42,33 @@ def test_a_run_without_commands_is_the_same(tmp_path: Path) -> None:
     assert found.compared == 11
 
 
+def _in_python(net: rn.Net, **run: Any) -> rn.Experiment:
+    made = {"steps": 40, "seed": 5, "execution": "eager", **run}
+    learning = {"type": "Backprop", "optimizer": {"type": "SGD", "lr": 0.05}}
+    return rn.Experiment(net=net, data={"source": "Digits", "batch_size": 16}, learning=learning, run=made)
+
+
+def _python_net(seed: int | None) -> rn.Net:
+    net = rn.Net("handmade", inputs={"image": (1, 8, 8), "label": rn.Scalar("int64")}, seed=seed)
+    net.add("flat", rn.Flatten(), source="image").add("hidden", rn.Linear(out_features=6)).add("drop", rn.Dropout())
+    return net.add("logits", rn.Linear(out_features=10)).add("loss", rn.CrossEntropy(), source=["logits", "label"])
+
+
+@pytest.mark.parametrize("seed", [None, 3, 5])
+def test_a_net_from_python_is_drawn_again_from_its_own_seed(tmp_path: Path, seed: int | None) -> None:
+    path = run_with(tmp_path, 3, "reinitialise hidden", 3, document=_in_python(_python_net(seed)))
+    assert again(path).differing == []
+    told = [line for line in (path / "experiment.yaml").read_text().splitlines() if line == "  seed: 3"]
+    assert len(told) == (seed == 3)
+
+
+def test_a_run_of_a_net_with_a_seed_is_found_again_though_the_net_has_learned(tmp_path: Path) -> None:
+    net = _python_net(3)
+    run_with(tmp_path, 3, document=_in_python(net))
+    with Session(_in_python(net), root=tmp_path, resume=True, say=lambda text: None) as session:
+        assert session.clock.step == 3
+
+
 def test_edits_interventions_and_what_was_taken_back_are_done_again(tmp_path: Path) -> None:
     commands = ("clamp hidden[2] 0.3", 2, "widen conv 5", 2, "remove drop", "undo", 2, "noise act 0.1", 1, "back 2", 1)
     path = run_with(tmp_path, 2, *commands, "reinitialise logits", 2)

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from rillnet.errors import Fault, RequestError, near_or_known, suggest
+from rillnet.model import tying
 from rillnet.model.block import Block, check_phases, provisional_output
 from rillnet.model.building import build_block, check_initial, draw_module, infer_output
 from rillnet.model.garbage import collecting_later
@@ -21,7 +22,9 @@ from rillnet.model.shapes import Output, pick, shape_error
 from rillnet.model.structure import Structure
 from rillnet.model.waiting import Waiting
 from rillnet.registry import check_arguments
-from rillnet.spec import NAME, BlockSpec, NetSpec, ShareSpec, SourceSpec
+from rillnet.spec import NAME, BlockSpec, NetSpec, SourceSpec
+
+NOTHING_BEFORE = "there is nothing before it to read: give the net an input, or a source"
 
 Read = list[tuple[str, Output]]
 
@@ -80,9 +83,8 @@ def _assemble(net: Structure, record: NetSpec) -> list[Fault]:
     try:
         net.order()
     except ZeroDelayCycleError as error:
-        rule = f"the cycle {error} has no delay; give one of its edges a delay of at least 1, as in from: name@-1"
         if not failed & set(error.cycle):  # a block that takes the name of what it reads is no cycle
-            faults.append(Fault(f"{net.address}/{error.cycle[0]}", rule))
+            faults.append(cycle_fault(net, error))
         failed |= set(error.cycle)
     faults += resolve(net, partial=False, failed=failed)
     faults += [f for f in check_phases(net.address, list(net.blocks.values()), net._modules) if f not in faults]
@@ -94,6 +96,12 @@ def _assemble(net: Structure, record: NetSpec) -> list[Fault]:
     if not record.blocks:
         faults.append(Fault(f"{net.address}.blocks", "a net needs at least one block"))
     return faults
+
+
+def cycle_fault(net: Structure, error: ZeroDelayCycleError) -> Fault:
+    """What is to be done about blocks of a net that read each other within one frame."""
+    rule = f"the cycle {error} has no delay; give one of its edges a delay of at least 1, as in from: name@-1"
+    return Fault(f"{net.address}/{error.cycle[0]}", rule)
 
 
 def _declare_from(
@@ -109,7 +117,7 @@ def _declare_from(
     if sources is None:
         first = before or next(iter(net.inputs), None)
         if first is None:
-            faults.append(Fault(address, "there is nothing before it to read: give the net an input, or a source"))
+            faults.append(Fault(address, NOTHING_BEFORE))
         sources = [SourceSpec(block=first)] if first else []
     for source in sources:
         if source.block not in names and source.block not in net.inputs:
@@ -134,7 +142,7 @@ def resolve(net: Structure, *, partial: bool, failed: set[str] | None = None) ->
     failed = set() if failed is None else failed
     wait_anew(net)
     faults = _advance(net, list(net.pending), failed)
-    faults += _apply_ties(net, partial, failed)
+    faults += tying.join(net, partial=partial, failed=failed)
     if not partial:
         faults += _stuck(net, failed)
     return faults
@@ -143,7 +151,7 @@ def resolve(net: Structure, *, partial: bool, failed: set[str] | None = None) ->
 def resolve_added(net: Structure, name: str) -> list[Fault]:
     """Builds the block that was added last if its sources are known, and those that waited for it."""
     net.waiting.add(name, net.blocks[name].sources, _is_known(net))
-    return _advance(net, [name], set()) + _apply_ties(net, True, set())
+    return _advance(net, [name], set()) + tying.join(net, partial=True, failed=set())
 
 
 def wait_anew(net: Structure) -> None:
@@ -257,7 +265,7 @@ def _nested(net: Structure, spec: BlockSpec, name: str, read: Read) -> Structure
         if len(read) > 1:
             record.blocks["1"] = one.model_copy(update={"sources": [SourceSpec(block=i) for i in inputs]})
     else:
-        faults = check_arguments(NetSpec, spec.arguments, address, omit=("name",))
+        faults = check_arguments(NetSpec, spec.arguments, address, omit=("name", "seed"))
         if faults:
             raise RequestError(faults)
         listed = spec.arguments.get("inputs", ["input"])
@@ -337,94 +345,6 @@ def recheck(net: Structure, name: str) -> list[Fault]:
 # --- parameters ---------------------------------------------------------------------------------
 
 
-def _module(net: Structure, name: str) -> nn.Module:
-    module = net._modules[name]
-    assert module is not None
-    return module
-
-
-def _holder(module: nn.Module, path: str) -> tuple[nn.Module, str]:
-    """The submodule that owns a parameter, and the parameter's own name there."""
-    head, _, name = path.rpartition(".")
-    return module.get_submodule(head), name
-
-
-def _apply_ties(net: Structure, partial: bool, failed: set[str]) -> list[Fault]:
-    faults = []
-    waiting = []
-    for name, own, tie in net.untied:
-        other = tie.of.rpartition(".")[0]
-        head = other.split("/")[0].split(".")[0]
-        if head in net.blocks and (head in net.pending or net._modules[head] is None):
-            if head not in failed:
-                waiting.append((name, own, tie))
-            continue
-        address = f"{net.address}/{name}.share.{own}"
-        if head not in net.blocks:
-            if partial:
-                waiting.append((name, own, tie))
-            else:
-                faults.append(Fault(address, "unknown block", head, hint=suggest(head, net.blocks)))
-            continue
-        faults += _tie(net, name, own, tie, address)
-    net.untied[:] = waiting
-    return faults
-
-
-def _tie(net: Structure, name: str, own: str, tie: ShareSpec, address: str) -> list[Fault]:
-    try:
-        other, other_name = owner(net, tie.of)
-        source = other._parameters[other_name]
-    except (AttributeError, KeyError, RequestError):
-        return [Fault(address, "unknown parameter", tie.of)]
-    try:
-        holder, own_name = _holder(_module(net, name), own)
-        target = holder._parameters[own_name]
-    except (AttributeError, KeyError):
-        known = ", ".join(n for n, _ in _module(net, name).named_parameters()) or "none"
-        return [Fault(address, f"{name!r} has no parameter {own!r}; known: {known}")]
-    if source is None or target is None:
-        return [Fault(address, f"{tie.of!r} or {own!r} is switched off")]
-    shape = (*source.shape[:2][::-1], *source.shape[2:]) if tie.transpose else tuple(source.shape)
-    if shape != tuple(target.shape):
-        rule = (
-            f"{tie.of} is {list(source.shape)}{' transposed' if tie.transpose else ''}, {own} is {list(target.shape)}"
-        )
-        return [Fault(address, f"shapes must be equal: {rule}")]
-    was_drawn = net.is_as_drawn(name)
-    if tie.transpose:
-        del holder._parameters[own_name]
-        net.blocks[name].ties = {**net.blocks[name].ties, own: tie}
-    else:
-        holder._parameters[own_name] = source
-        net.blocks[name].ties = {key: value for key, value in net.blocks[name].ties.items() if key != own}
-    if was_drawn:
-        net.note_tied(name)
-    net.forget_plans()
-    return []
-
-
-def owner(net: Structure, path: str) -> tuple[nn.Module, str]:
-    """The module that owns `block.parameter`, with nested parts after dots or slashes, and its name there."""
-    parts = path.replace("/", ".").split(".")
-    return net.get_submodule(".".join(parts[:-1])), parts[-1]
-
-
-def call_tied(net: Structure, module: nn.Module, ties: Sequence[tuple[str, str, str]], read: Sequence[Any]) -> Any:
-    """Calls a module with other blocks' transposed parameters in the place of its own."""
-    holders = []
-    for own, other, name in ties:
-        source_module, source_name = owner(net, f"{other}.{name}")
-        holder, own_name = _holder(module, own)
-        setattr(holder, own_name, getattr(source_module, source_name).transpose(0, 1))
-        holders.append((holder, own_name))
-    try:
-        return module(*read)
-    finally:
-        for holder, own_name in holders:  # a non-leaf tensor left behind could not be copied with the net
-            delattr(holder, own_name)
-
-
 def draw(net: Structure) -> None:
     """Draws every described block's parameters and buffers from the net's seed, in place."""
     with torch.no_grad():
@@ -443,7 +363,11 @@ def draw(net: Structure) -> None:
 
 
 def materialise(net: Structure, device: torch.device | str) -> None:
-    """Allocates and draws the parameters of a net that was described on the meta device."""
+    """Allocates and draws the parameters of a net that was described on the meta device.
+
+    Raises:
+        RequestError: a parameter cannot be shared.
+    """
     net.device = torch.device(device)
     for name, block in net.blocks.items():
         module = net._modules[name]
@@ -456,7 +380,7 @@ def materialise(net: Structure, device: torch.device | str) -> None:
             if module is not None:
                 _take_over(drawn, module)
             net.untied.extend((name, own, tie) for own, tie in {**block.spec.share, **block.ties}.items())
-    faults = _apply_ties(net, False, set())
+    faults = tying.join(net, partial=False, failed=set())
     if faults:
         raise RequestError(faults)
 

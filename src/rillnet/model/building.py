@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from rillnet.errors import Fault, RequestError, ShapeError
+from rillnet.errors import Fault, RequestError, ShapeError, first_line
 from rillnet.model.layers.initializers import find_initializer
 from rillnet.model.registry import check_block, construct, key_of
 from rillnet.model.shapes import Output, Signature, infer, pick, shape_error
@@ -110,9 +110,8 @@ class _Making:
         except (RequestError, ShapeError):
             raise
         except Exception as error:  # whatever a constructor raises on arguments that it does not accept
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             read = ", ".join(f"{name} {output}" for name, output in self.sources)
-            rule = f"{self.spec.type} cannot be made: {reason}" + (f"; it reads {read}" if read else "")
+            rule = f"{self.spec.type} cannot be made: {first_line(error)}" + (f"; it reads {read}" if read else "")
             raise RequestError(Fault(self.address, rule)) from error
 
     def _described(self) -> nn.Module:

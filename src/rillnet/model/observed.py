@@ -116,8 +116,18 @@ def positional(module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]
     return list(args) if all(isinstance(value, Tensor) for value in args) else None
 
 
-def output_of(value: Any, batch: int) -> Output:
-    """What a block sends for one example, told from what it sent for a batch of that many."""
+def output_of(value: Any, batch: int, module: nn.Module | None = None) -> Output:
+    """What a block sends for one example, told from what it sent for a batch of that many.
+
+    Args:
+        value: what it sent.
+        batch: examples.
+        module: the block's; the state of a recurrent layer has the layers first and the batch second.
+    """
+    if isinstance(module, nn.RNNBase) and isinstance(value, tuple):
+        sequence, state = value
+        states = tuple(_state_of(one, batch) for one in state) if isinstance(state, tuple) else _state_of(state, batch)
+        return (output_of(sequence, batch), states)
     if isinstance(value, Tensor):
         batched = value.dim() > 0 and value.shape[0] == batch
         return Signature(tuple(value.shape[1:] if batched else value.shape), value.dtype, batched)
@@ -126,3 +136,9 @@ def output_of(value: Any, batch: int) -> Output:
     if isinstance(value, tuple | list):
         return tuple(output_of(item, batch) for item in value)
     return Signature((), batched=False)
+
+
+def _state_of(state: Tensor, batch: int) -> Output:
+    if state.dim() != 3 or state.shape[1] != batch:
+        return output_of(state, batch)
+    return Signature((state.shape[0], state.shape[2]), state.dtype, batch_dim=1)

@@ -120,6 +120,9 @@ def construct(spec: BlockSpec, sources: Sequence[Signature], *, trust: bool = Tr
         spec: the record.
         sources: what it reads.
         trust: whether import paths may be followed.
+
+    Raises:
+        ValueError: a size is to be inferred, and nothing is read.
     """
     found = find_block_type(spec.type, trust=trust)
     arguments = {**_defaults(found), **_deep_tuples(spec.arguments)}

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.parameter import is_lazy
 
-from rillnet.errors import Fault, ShapeError
+from rillnet.errors import Fault, ShapeError, first_line
 from rillnet.spec import InputSpec
 
 PROBE_BATCH = 61
@@ -201,8 +201,8 @@ def _signatures(value: Any, batch: int) -> Output:
 def shape_error(address: str, kind: str, sources: Sequence[tuple[str, Output]], error: Exception) -> ShapeError:
     """The error for a block that cannot work on what it reads."""
     read = ", ".join(f"{name} {written(output)}" for name, output in sources) or "nothing"
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return ShapeError(Fault(address, f"{kind} cannot work on {read}: {_in_words(reason)}", hint=_hint(kind, sources)))
+    rule = f"{kind} cannot work on {read}: {_in_words(first_line(error))}"
+    return ShapeError(Fault(address, rule, hint=_hint(kind, sources)))
 
 
 _FLAT_READERS = ("Linear", "LazyLinear", "Bilinear")

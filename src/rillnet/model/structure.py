@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from rillnet.errors import Fault, RequestError
 from rillnet.model.block import Block, Step
 from rillnet.model.building import Inference
 from rillnet.model.graph import Edge, frame_order
@@ -81,6 +82,16 @@ class Structure(nn.Module):
         self.revision += 1
         return super().load_state_dict(*arguments, **named)
 
+    def get_submodule(self, target: str) -> nn.Module:
+        """As of any module; a block may be called as a method of nets is, such as `add` in a traced model."""
+        found: nn.Module = self
+        for name in target.split(".") if target else ():
+            inner = found._modules.get(name)
+            if inner is None:
+                raise AttributeError(f"{type(found).__name__} has no module {name!r}")
+            found = inner
+        return found
+
     def __getstate__(self) -> dict[str, Any]:
         """The attributes, for copies and pickles: parameters leave the memory that they share with others' first."""
         self.revision += 1
@@ -88,6 +99,17 @@ class Structure(nn.Module):
             if tensor.untyped_storage().nbytes() > tensor.numel() * tensor.element_size():
                 tensor.data = tensor.data.clone()
         return self.__dict__.copy()
+
+    def built(self, name: str) -> nn.Module:
+        """The module of a block.
+
+        Raises:
+            RequestError: it is not built, as what it reads is not known yet.
+        """
+        module = self._modules[name]
+        if module is None:
+            raise RequestError(Fault(f"{self.address}/{name}", "is not built: what it reads is not known yet"))
+        return module
 
     @property
     def edges(self) -> list[Edge]:

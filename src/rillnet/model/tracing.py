@@ -258,7 +258,7 @@ class _Tracer(TorchFunctionMode):
 
     def _add(self, name: str, module: nn.Module, sources: list[SourceSpec], result: Any) -> str:
         unique = self._unique(name)
-        self.net.blocks[unique] = Block(unique, sources, output=output_of(result, self.batch))
+        self.net.blocks[unique] = Block(unique, sources, output=output_of(result, self.batch, module))
         self.net._modules[unique] = module
         self.net.forget_plans()
         for path, tensor in tensors_in(result):

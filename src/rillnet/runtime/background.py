@@ -58,5 +58,5 @@ class Background:
     def _do(self, work: Callable[[], object]) -> None:
         try:
             work()
-        except BaseException as error:
+        except BaseException as error:  # raised in the thread that waits, which can end the run
             self._error = error

@@ -147,7 +147,7 @@ def write(directory: Path, unwritten: Unwritten, *, best: bool = False) -> Path:
             new.mkdir()
             unwritten.write_into(new)
             _put_in_place(new, path)
-        except BaseException:
+        except BaseException:  # Ctrl-C too: a checkpoint is complete or absent
             _tidy(directory)
             raise
         sync(directory)

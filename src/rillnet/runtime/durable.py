@@ -86,7 +86,7 @@ def write_atomically(path: Path, content: bytes, *, flush: bool = True) -> None:
             if flush:
                 os.fsync(file.fileno())
         new.replace(path)
-    except BaseException:
+    except BaseException:  # Ctrl-C too: nothing half written is left beside the file
         new.unlink(missing_ok=True)
         raise
     if flush:

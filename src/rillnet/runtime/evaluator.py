@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Required, TypedDict
 
 import torch
 from torch import Tensor
 
-from rillnet.errors import Fault, RequestError
+from rillnet.errors import Fault, RequestError, first_line
 from rillnet.model.flat import FlatSource
 from rillnet.model.net import Net, Outputs
 from rillnet.model.rollout import Rollout
@@ -42,8 +42,8 @@ def find_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(1, device=device).item()
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise RequestError(Fault("run.device", f"is not available here: {reason}", name)) from error
+        rule = f"is not available here: {first_line(error)}"
+        raise RequestError(Fault("run.device", rule, name, hint="rillnet doctor lists what is")) from error
     return device
 
 
@@ -52,6 +52,17 @@ def lay_out(net: Net, execution: ExecutionSpec) -> Net:
     if execution.memory_format == "channels_last":
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return net
+
+
+class Conditions(TypedDict, total=False):
+    """How frames are computed; see `Evaluator`, whose keywords these are."""
+
+    execution: Required[ExecutionSpec]
+    precision: str
+    seed: int
+    reset: str | None
+    placement: Placement | None
+    interventions: Interventions | None
 
 
 class Evaluator:
@@ -90,6 +101,7 @@ class Evaluator:
             interventions = Interventions(rollout.flat, dtype=kind, device=self.device, seed=seed)
         self.interventions = interventions.moved_to(rollout.flat)
         self._programs: dict[tuple[str, tuple[str, ...]], Program | Executing] = {}
+        self._latest: tuple[Phase, tuple[str, ...], Program | Executing] | None = None
 
     @property
     def compiles(self) -> bool:
@@ -99,14 +111,20 @@ class Evaluator:
     def forget_programs(self) -> None:
         """Has programs made anew, as blocks or what is done to them have changed."""
         self._programs.clear()
+        self._latest = None
 
     def program(self, phase: Phase, outputs: Sequence[str]) -> Program | Executing:
         """The frame function that computes these outputs in a phase; made once."""
-        key = (phase, tuple(outputs))
+        latest = self._latest
+        if latest is not None and latest[1] is outputs and latest[0] == phase:
+            return latest[2]  # hashing thousands of names would take as long as a small frame
+        names = tuple(outputs)
+        key = (phase, names)
         if key not in self._programs and self.placement is not None:
             self._programs[key] = self.placement.program(outputs, phase, self.interventions)
         if key not in self._programs:
             self._programs[key] = self._made(phase, outputs)
+        self._latest = phase, names, self._programs[key]
         return self._programs[key]
 
     def _made(self, phase: Phase, outputs: Sequence[str], also: Mapping[str, FlatSource] | None = None) -> Program:

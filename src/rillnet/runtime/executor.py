@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import functools
 import logging
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor
@@ -20,40 +20,25 @@ from rillnet.model.flat import FlatSource
 from rillnet.model.layers.metrics import Metric
 from rillnet.model.net import Net, Outputs
 from rillnet.model.rollout import Rollout
-from rillnet.runtime.evaluator import Evaluator, streams_of, threads
+from rillnet.runtime.acting import Acting, reads_of, tell_interventions, window_of
+from rillnet.runtime.evaluator import Conditions, Evaluator, streams_of, threads
 from rillnet.runtime.hoisting import WindowProgram
 from rillnet.runtime.holding import Held
-from rillnet.runtime.interventions.interventions import Interventions
 from rillnet.runtime.masks import Masked, counted_frames, find_masked, mean_of_frames
 from rillnet.runtime.observers.look import Look
 from rillnet.runtime.observers.taps import Frame, Taps
 from rillnet.runtime.placement.executing import Executing
-from rillnet.runtime.placement.placed import STREAMS, Placement
+from rillnet.runtime.placement.placed import STREAMS
 from rillnet.runtime.placement.program import TOKEN
 from rillnet.runtime.plan import slots_of
 from rillnet.runtime.program import Program
 from rillnet.runtime.sparing import Spared
 from rillnet.runtime.state import State, detach_state, expanded
-from rillnet.runtime.windows import Window
-from rillnet.spec import ExecutionSpec
-from rillnet.types import (
-    BEGINS,
-    AttachedRule,
-    ComputingRule,
-    CuttableRule,
-    DroppingRule,
-    GradientRule,
-    IntervenedRule,
-    LearningContext,
-    LearningRule,
-    TryingRule,
-    WindowedRule,
-)
+from rillnet.types import BEGINS, AttachedRule, LearningContext, LearningRule
 
 logger = logging.getLogger("rillnet")
 
 _WINDOW = "window/"
-_READ = re.compile(r"(?P<block>[^\[@]+)(?P<places>(\[\d+\])*)(@-(?P<delay>\d+))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +59,7 @@ class Executor(Evaluator):
         net: the net, on its device.
         rollout: the delay of every edge.
         rules: learning rules by name, in the order in which they act.
-        execution: how the net is executed.
-        precision: fp32, or what most of a frame is computed in: bf16, fp16; fp64 for the whole net.
-        seed: draws dropout and noise, by block and frame.
-        reset: the field that says which streams begin anew, from a state of zeros: where it is true, or where it is 0
-            if it counts frames. None if all go on for ever.
-        placement: what this process has of the net, where it is one of several.
-        interventions: what is done to the net from outside, if that outlives this executor.
+        **conditions: how frames are computed, as `Evaluator` takes it.
 
     Attributes:
         spared: what keeps the buffers of the net over a frame that turns out not to be learned from; None for nothing.
@@ -91,26 +70,11 @@ class Executor(Evaluator):
         net: Net,
         rollout: Rollout,
         rules: Mapping[str, LearningRule],
-        *,
-        execution: ExecutionSpec,
-        precision: str = "fp32",
-        seed: int = 0,
-        reset: str | None = None,
-        placement: Placement | None = None,
-        interventions: Interventions | None = None,
+        **conditions: Unpack[Conditions],
     ) -> None:
-        super().__init__(
-            net,
-            rollout,
-            execution=execution,
-            precision=precision,
-            seed=seed,
-            reset=reset,
-            placement=placement,
-            interventions=interventions,
-        )
+        super().__init__(net, rollout, **conditions)
         self.rules = dict(rules)
-        self._cut = 0
+        self._told_key = 0
         self.state: State | None = None
         self.streams: int | None = None
         self.taps: Taps | None = None
@@ -118,11 +82,11 @@ class Executor(Evaluator):
         for rule in self.rules.values():
             if isinstance(rule, AttachedRule):
                 rule.attach(rollout)
-        self.window = _window_of(self.rules)
+        self.window = window_of(self.rules)
         self._adds_up = any(getattr(rule, "over_frames", "mean") == "sum" for rule in self.rules.values())
         self.held = Held()
         self.resting: frozenset[str] = frozenset()
-        self.rest(())
+        self._acting = Acting(self.rules)
 
     def rest(self, names: Iterable[str]) -> None:
         """Lets rules rest: they learn nothing until they are named no more.
@@ -131,15 +95,11 @@ class Executor(Evaluator):
             names: of all the rules that rest from now on.
         """
         self.resting = frozenset(names)
-        self._acting = [rule for name, rule in self.rules.items() if name not in self.resting]
-        gathering = [rule for rule in self._acting if isinstance(rule, GradientRule)]
-        self._gathering = gathering if len(self._acting) > 1 else []
-        self._trying = [rule for rule in self._acting if isinstance(rule, TryingRule)]
-        self._needs_graph = any(getattr(rule, "uses_graph", True) for rule in self._acting)
+        self._acting = Acting(self.rules, self.resting)
 
     def renew_window(self) -> None:
         """Has the window come after as many new frames as its rules say now."""
-        asked = _window_of(self.rules)
+        asked = window_of(self.rules)
         if self.window is not None and asked is not None:
             self.window.every = asked.every
 
@@ -198,9 +158,7 @@ class Executor(Evaluator):
     @functools.cached_property
     def _training(self) -> Program | Executing:
         """What a training frame computes: what the rules read, and metrics that are not left out of it."""
-        named = dict.fromkeys(name for rule in self.rules.values() for name in rule.reads)
-        parts = {name: found for name in named if (found := _part_read(name)) is not None}
-        read = [name for name in named if name not in parts]
+        read, parts = reads_of(self.rules.values())
         flat = self.rollout.flat
         watched = [
             name
@@ -245,12 +203,17 @@ class Executor(Evaluator):
             context: where the run is.
 
         Returns:
-            The scalars of the frame (losses, metrics, what the rules report), on the device.
+            The scalars of the frame (losses, metrics, what the rules report), on the device; nothing while a window
+            waits for more frames.
+
+        Raises:
+            UpdateError: a change holds NaN or infinity; nothing has come of the frame then.
         """
         if not self.net.training or self.net.phase != "train":
             self.net.set_phase("train")
-        if self.interventions.key != self._cut:
-            self._tell_rules()
+        if self.interventions.key != self._told_key:
+            self._told_key = self.interventions.key
+            tell_interventions(self.rules, self.interventions.blocks)
         program = self._training
         with threads(self.execution.threads):
             placed = {**self.place(fields), **self._begins(fields)}
@@ -260,19 +223,12 @@ class Executor(Evaluator):
             taps = self.taps
             if taps is not None:
                 taps.begin(context.step)
-            if self.window is None:
-                outputs, state = self._frame(placed, carried, context.step)
-            else:
-                self.window.add(context.step, placed)
-                if not self.window.is_due:
-                    return {}
-                frames, state = self.window.compute(
-                    self._frame, carried, self.net, None if self.placement is not None else self._in_a_row
-                )
-                outputs = mean_of_frames(frames, self._masked)
+            found = self._frames(placed, carried, context.step)
+            if found is None:
+                return {}
+            outputs, frames, state = found
             if taps is not None:
-                sent = outputs if self.window is None else frames[-1]
-                taps.leave(program, sent, self.look_again, has_graph=self.window is not None)
+                taps.leave(program, frames[-1], self.look_again, has_graph=self.window is not None)
             self.state = detach_state(state)
             scalars = {
                 name: value.detach()
@@ -294,15 +250,9 @@ class Executor(Evaluator):
         Raises:
             UpdateError: a change holds NaN or infinity; the state is then as it was before the frame.
         """
-        scalars: dict[str, Tensor] = {}
+        again = functools.partial(self._again, placed, before, context.step)
         try:
-            for number, gathering in enumerate(self._gathering, start=1):
-                later = self._gathering[number:]
-                gathering.gather(outputs, context, keep_graph=any(getattr(one, "uses_graph", True) for one in later))
-            for trying in self._trying:
-                trying.attempt(functools.partial(self._again, placed, before, context.step), context)
-            for rule in self._acting:
-                scalars.update(rule.learn(outputs, context))
+            scalars = self._acting.learn(outputs, context, again)
         except UpdateError:
             self._leave_out(before)
             raise
@@ -312,39 +262,39 @@ class Executor(Evaluator):
 
     def _leave_out(self, before: State) -> None:
         """Goes back to the state before a frame that is not learned from."""
-        for rule in self._acting:
-            if isinstance(rule, DroppingRule):
-                rule.drop()
+        self._acting.drop()
         self.state = before
         if self.window is not None:
             self.window.clear()
         if self.spared is not None:
             self.spared.put_back()
 
-    def _tell_rules(self) -> None:
-        """Tells rules what is done to blocks that they compute, and at which ports blocks see zeros."""
-        self._cut = self.interventions.key
-        changes = self.interventions.blocks
-        ports = frozenset((name, port) for name, one in changes.items() for port in one.silent)
-        for name, rule in self.rules.items():
-            if isinstance(rule, CuttableRule):
-                rule.cut(ports)
-            if isinstance(rule, IntervenedRule):
-                rule.intervene(changes)
-            elif isinstance(rule, ComputingRule):
-                for block in sorted(set(rule.computes) & changes.keys()):
-                    told = "computes %s by itself, and learns as if nothing was done to it"
-                    logger.warning("learning/%s: " + told, name, f"net/{block}")
-
     @torch.no_grad()
     def _again(self, placed: Mapping[str, Tensor], state: State, step: int) -> Outputs:
         """The same frame with the parameters of now; nothing else comes of it."""
         return self._frame(placed, state, step)[0]
 
+    def _frames(
+        self, placed: Mapping[str, Tensor], state: State, step: int
+    ) -> tuple[Outputs, Sequence[Mapping[str, Any]], State] | None:
+        """What the rules learn from now, the frames that it is of, and the state after them.
+
+        None while a window waits for more frames.
+        """
+        if self.window is None:
+            outputs, state = self._frame(placed, state, step)
+            return outputs, [outputs], state
+        self.window.add(step, placed)
+        if not self.window.is_due:
+            return None
+        in_a_row = None if self.placement is not None else self._in_a_row
+        frames, state = self.window.compute(self._frame, state, self.net, in_a_row)
+        return mean_of_frames(frames, self._masked), frames, state
+
     def _frame(self, placed: Mapping[str, Tensor], state: State, step: int) -> tuple[Outputs, State]:
         """One training frame, with the graph that gradients flow back through if a rule uses it."""
         self._seed_frame(step)
-        with self._autocast(), torch.set_grad_enabled(self._needs_graph and torch.is_grad_enabled()):
+        with self._autocast(), torch.set_grad_enabled(self._acting.needs_graph and torch.is_grad_enabled()):
             state = self._begun(self._training, placed, state)
             inputs = {name: tensor for name, tensor in placed.items() if name != BEGINS}
             if self.taps is not None:
@@ -465,25 +415,3 @@ class Executor(Evaluator):
         if self.window is not None:
             kept = {name.removeprefix(_WINDOW): t for name, t in placed.items() if name.startswith(_WINDOW)}
             self.window.load(kept)
-
-
-def _part_read(name: str) -> FlatSource | None:
-    """What a rule reads that is not the whole of what a block sends in this frame."""
-    found = _READ.fullmatch(name)
-    if found is None or not (found["places"] or found["delay"]):
-        return None
-    places = tuple(int(place) for place in re.findall(r"\d+", found["places"]))
-    return FlatSource(found["block"], places, int(found["delay"] or 0))
-
-
-def _window_of(rules: Mapping[str, LearningRule]) -> Window | None:
-    """The window that the rules look back over, or None where each learns from one frame."""
-    windowed = [rule for rule in rules.values() if isinstance(rule, WindowedRule)]
-    asked = {(rule.window, rule.every) for rule in windowed} - {(1, 1)}
-    if not asked:
-        return None
-    others = any(not isinstance(rule, WindowedRule) for rule in rules.values())
-    if len(asked) > 1 or (others and any(every > 1 for _, every in asked)):
-        raise RequestError(Fault("learning", "rules must have one window and one every, as they share its frames"))
-    is_low = any(getattr(rule, "memory", "high") == "low" for rule in windowed)
-    return Window(*asked.pop(), memory="low" if is_low else "high")

@@ -53,7 +53,7 @@ class Lock:
             while exclusive is None and time.monotonic() < deadline:
                 time.sleep(_POLL)
                 exclusive = _locked(descriptor)
-        except BaseException:
+        except BaseException:  # Ctrl-C while it waits: no descriptor is left open
             os.close(descriptor)
             raise
         if exclusive is None:

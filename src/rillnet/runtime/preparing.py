@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from torch import Tensor, device
@@ -78,6 +78,9 @@ class Preparing:
                 self.executor.take_over(before)
         if self._executor is None:
             self._executor = self.executor
+        if is_new:
+            for text in _not_offered(self.rules, self._executor.execution):
+                self.say(text)
         if is_new and self.data is not None:
             for rule in self.rules.values():
                 in_time = self.feed.continuous
@@ -165,3 +168,11 @@ class Preparing:
     def _remembered_choice(self) -> Choice | None:
         """The choice of a run that was killed after choosing and before its first checkpoint."""
         return self._record.choice() if self._record is not None else None
+
+
+def _not_offered(rules: Mapping[str, LearningRule], execution: ExecutionSpec) -> Iterator[str]:
+    """Where an optimizer's step is taken in another way than the execution says, as torch does not offer that one."""
+    for name, rule in rules.items():
+        used = getattr(getattr(rule, "optimizer", None), "implementation_used", None)
+        if used is not None and execution.optimizer not in (None, used):
+            yield f"learning/{name}.optimizer: torch offers no {execution.optimizer} step of it here; {used} is taken"

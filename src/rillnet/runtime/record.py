@@ -140,7 +140,7 @@ class Record:
         """
         try:
             self._saving.check()
-        except BaseException:
+        except BaseException:  # whatever the writing thread raised is raised here
             self.saved_at = None
             raise
 

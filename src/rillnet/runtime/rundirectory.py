@@ -113,7 +113,7 @@ class RunDirectory:
                     run._write(new, document)
                     run.path.parent.mkdir(exist_ok=True)
                     new.rename(run.path)
-                except BaseException:
+                except BaseException:  # Ctrl-C too: a run directory is complete or absent
                     sweep(root)
                     _remove_if_empty(run.path.parent)
                     raise
@@ -269,7 +269,7 @@ class RunDirectory:
             with failures_named(self.path, "be written"):
                 sweep(self.path)
             checkpoint.tidy(self.checkpoints)
-        except BaseException:
+        except BaseException:  # Ctrl-C too: whoever does not get the lock cannot give it back
             lock.release()
             raise
         return lock

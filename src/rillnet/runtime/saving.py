@@ -126,7 +126,11 @@ class Saving(Preparing):
         return tensors, values
 
     def go_on(self) -> None:
-        """Opens the run to be gone on with, if there is one, and returns to its newest complete checkpoint."""
+        """Opens the run to be gone on with, if there is one, and returns to its newest complete checkpoint.
+
+        Raises:
+            CheckpointError: every checkpoint is damaged.
+        """
         self._record = shared_record(self.placement, lambda: self.experiment.find_record(self.root))
         if self._record is None:
             return
@@ -235,7 +239,7 @@ class Saving(Preparing):
         Returns:
             What was loaded and what was not; prints as a report.
         """
-        saved = find_parameters(source, self.root)
+        saved = find_parameters(source, self.root, self.say)
         if self.placement is not None:
             saved = self.placement.parts(saved)
         return checkpoints.match_by_name(saved, self.net.state_by_address())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from rillnet.errors import CheckpointError
@@ -11,13 +12,14 @@ from rillnet.runtime.manifest import FILE
 from rillnet.runtime.rundirectory import RunDirectory
 
 
-def find_parameters(text: str | Path, root: Path) -> Checkpoint:
+def find_parameters(text: str | Path, root: Path, say: Callable[[str], None] | None = None) -> Checkpoint:
     """The checkpoint that a text means.
 
     Args:
         text: a checkpoint's directory; or a run (its directory, `name/n`, or `name`), whose newest complete
             checkpoint is taken.
         root: the directory of all runs.
+        say: told of each damaged checkpoint that is passed over.
 
     Raises:
         RequestError: there is no such run.
@@ -29,4 +31,7 @@ def find_parameters(text: str | Path, root: Path) -> Checkpoint:
     found, damaged = checkpoints.newest(run.checkpoints)
     if found is None:
         raise CheckpointError(f"{run}: has no complete checkpoint" + "".join(f"; {one}" for one in damaged))
+    if say is not None:
+        for one in damaged:
+            say(f"{one}; taking the checkpoint before")
     return found

@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-from rillnet.model.assembly import call_tied
 from rillnet.model.flat import part
 from rillnet.model.structure import Structure
+from rillnet.model.tying import call_tied
 from rillnet.runtime.plan import ALWAYS, IN_TRAINING, Seeds, Turn
 
 Backend = str | Callable[..., Any]

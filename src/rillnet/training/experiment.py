@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import ValidationError
 
 from rillnet.data import Data, check_data, open_data
-from rillnet.errors import Fault, RequestError, suggest
+from rillnet.errors import Fault, RequestError
 from rillnet.model.frontends import yaml
 from rillnet.model.frontends.yaml import Document
 from rillnet.model.net import Net
-from rillnet.model.nets import path_of, ready_nets
+from rillnet.model.nets import path_of
 from rillnet.model.rollout import Rollout
 from rillnet.registry import trusting
 from rillnet.runtime.record import Record
@@ -98,7 +96,7 @@ class Experiment:
             "observe": list(observe),
             "run": run or {},
         }
-        self.spec: ExperimentSpec = yaml.validated(ExperimentSpec, values)
+        self.spec: ExperimentSpec = _with_seed(yaml.validated(ExperimentSpec, values), self.live_net)
         faults = self.check()
         if faults:
             raise RequestError(document.located(faults) if document is not None else faults)
@@ -165,7 +163,7 @@ class Experiment:
     # --- parts of a session -------------------------------------------------------------------
 
     def build_net(self, device: torch.device) -> Net:
-        """The net on its device; drawn from the run's seed unless it has parameters of its own."""
+        """The net on its device; drawn from the run's seed unless it has a seed or parameters of its own."""
         net = self.live_net
         if net is not None:
             if any(parameter.is_meta for parameter in net.parameters()):
@@ -175,7 +173,8 @@ class Experiment:
             return net.to(device)
         try:
             with trusting(self.trust, self.beside):
-                return Net.from_spec(self.spec.net, seed=self.spec.run.seed, device=device, trust=self.trust)
+                own, run = self.spec.net.seed, self.spec.run.seed
+                return Net.from_spec(self.spec.net, seed=run if own is None else own, device=device, trust=self.trust)
         except RequestError as error:
             raise self.located(error) from error
 
@@ -261,6 +260,8 @@ class Experiment:
     def fingerprint(self) -> str:
         """What the document computes, in one word; runs of equal documents can go on with each other."""
         document = self._as_text().model_dump(mode="json", by_alias=True)
+        if document["net"]["seed"] is None:  # so that documents that do not say it are what they always were
+            del document["net"]["seed"]
         if self.live_data is not None:
             document["data"] = self.live_data.spec.model_dump(mode="json", by_alias=True)
         if self.live_net is not None and not self.spec.net.blocks:
@@ -294,112 +295,9 @@ class Experiment:
         return RequestError(self.document.located(error.faults)) if self.document is not None else error
 
 
-class Run(Experiment):
-    """A run that has begun: its experiment, and its directory. A session made from it goes on with it."""
-
-    @classmethod
-    def open(cls, directory: RunDirectory, *, trust: bool = True) -> Run:
-        """The run in a directory."""
-        document = yaml.read(directory.path / "experiment.yaml")
-        spec = document.experiment()
-        if not spec.net.blocks:
-            rule = "its net was made of live modules in Python, and can be gone on with only from there"
-            raise RequestError(Fault("", f"{directory}: {rule}", hint="rn.Session(experiment, resume=True)"))
-        beside = Path(directory.origin) if directory.origin else None
-        run = cls.from_spec(spec, trust=trust, document=document, beside=beside)
-        assert isinstance(run, Run)
-        run.directory = directory
-        return run
-
-
-def load(
-    path: str | Path, overrides: Sequence[str] = (), *, trust: bool = False, root: str | Path = "runs"
-) -> Net | Experiment | Run:
-    """What a path or name means: a net, an experiment, or a run.
-
-    Args:
-        path: a document, a ready net's name (`lenet`), a run directory, `name/n`, or a run's name.
-        overrides: `key=value`, as `--set` takes them; for documents.
-        trust: whether import paths in it may be followed, which runs code.
-        root: the directory of all runs.
-
-    Raises:
-        RequestError: there is no such thing, or it has faults; holds all of them.
-
-    Example:
-        >>> load("lenet")
-        Net(lenet: image, label -> 10 blocks, 431,080 parameters)
-    """
-    found = find(path, overrides, root=root)
-    if isinstance(found, RunDirectory):
-        return Run.open(found, trust=trust)
-    if set(found.values) <= {"net"}:
-        return _load_net(found, trust)
-    try:
-        spec = found.experiment()
-    except RequestError as error:
-        raise RequestError(found.ordered([*error.faults, *_faults_besides(found, error.faults, trust)])) from error
-    return Experiment.from_spec(spec, trust=trust, document=found)
-
-
-def find(path: str | Path, overrides: Sequence[str] = (), *, root: str | Path = "runs") -> Document | RunDirectory:
-    """What a path or name means: the document of an experiment or a net, or a run; nothing is checked or built.
-
-    Args:
-        path: a document, a ready net's name (`lenet`), a run directory, `name/n`, or a run's name.
-        overrides: `key=value` changes of a document.
-        root: the directory of all runs.
-
-    Raises:
-        RequestError: there is no such thing.
-    """
-    text = str(path)
-    if Path(text).is_file():
-        return yaml.read(text, overrides)
-    if text in ready_nets():
-        return yaml.read(path_of(text), overrides)
-    if Path(text).suffix in (".yaml", ".yml"):
-        beside = [entry.name for entry in Path(text).parent.glob("*.y*ml")]
-        raise RequestError(Fault("", f"{text}: there is no such document", hint=suggest(Path(text).name, beside)))
-    try:
-        return RunDirectory.find(Path(root), text)
-    except RequestError as error:
-        if "/" in text:
-            raise
-        known = [*ready_nets(), *(run.name for run in RunDirectory.all_in(Path(root)))]
-        rule = f"there is no document, ready net or run {text!r}"
-        raise RequestError(Fault("", rule, hint=suggest(text, known))) from error
-
-
-def _faults_besides(document: Document, told: Sequence[Fault], trust: bool) -> list[Fault]:
-    """What else is wrong with a document, in the sections whose records are right, so that one pass tells all."""
-    wrong = {re.split(r"[./]", fault.address)[0] for fault in told}
-    if "" in wrong:
-        return []
-    sections = {key: value for key, value in document.values.items() if key not in wrong}
-    try:
-        Experiment.from_spec(ExperimentSpec.model_validate({"net": {}, **sections}), trust=trust, document=document)
-    except ValidationError:
-        return []
-    except RequestError as error:
-        if "net" not in wrong:
-            return error.faults
-        # without its blocks nothing can be said of the edges and losses of the net
-        return [f for f in error.faults if not f.address.startswith(("net", "rollout")) and f.rule != "unknown block"]
-    return []
-
-
 def folder_of(document: Document | None) -> Path | None:
     """The directory of a document, where the modules that it names are searched first."""
     return document.files[0].absolute().parent if document is not None and document.files else None
-
-
-def _load_net(document: Document, trust: bool) -> Net:
-    try:
-        with trusting(trust, folder_of(document)):
-            return Net.from_spec(document.net(), trust=trust)
-    except RequestError as error:
-        raise RequestError(document.located(error.faults)) from error
 
 
 def _net_record(net: NetLike) -> Any:
@@ -416,6 +314,13 @@ def _net_record(net: NetLike) -> Any:
             Fault("net", "must be a net, its record, or the name or path of one", type(net).__name__, hint=hint)
         )
     return net if isinstance(net, NetSpec) else {"name": "net", **net}
+
+
+def _with_seed(spec: ExperimentSpec, net: Net | None) -> ExperimentSpec:
+    """The record with the seed of a net from Python, where the run's own seed would draw other parameters."""
+    if net is None or not net.seed_given or not spec.net.blocks or net.seed == spec.run.seed:
+        return spec
+    return spec.model_copy(update={"net": spec.net.model_copy(update={"seed": net.seed})})
 
 
 def _named(value: Any) -> Any:

@@ -190,7 +190,11 @@ class Evaluate(Extension):
         self._evaluated_at = -1
 
     def begin(self, session: Session) -> None:
-        """Opens the data to evaluate on, and looks for the metrics that are asked for."""
+        """Opens the data to evaluate on, and looks for the metrics that are asked for.
+
+        Raises:
+            RequestError: one of them is not computed.
+        """
         asked = {"run.checkpoint.best": self.best.metric} if self.best is not None else {}
         if self.stopping_spec is not None:
             asked["run.early_stopping.metric"] = self.stopping_spec.metric

@@ -8,7 +8,6 @@ optimiser's own `lr`. Times are steps (a bare number) or text, `500 steps`, `2 e
 from __future__ import annotations
 
 import inspect
-import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -18,7 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from rillnet.errors import Fault, RequestError
 from rillnet.registry import Family, check_arguments, value_rule
-from rillnet.training.spans import SpanText, TimeText, completed, parse_span
+from rillnet.training.spans import SpanText, TimeText, check_ascending, completed, parse_span
 from rillnet.training.typed import typed_spec
 
 Number: TypeAlias = Annotated[float, Field(strict=True, allow_inf_nan=False)]
@@ -263,9 +262,7 @@ def _is_points(value: object) -> object:
         broken = value_rule(NonNegative, item[1])
         if broken:
             raise ValueError(f"has the rate {item[1]!r}, which {broken}")
-    for before, after in itertools.pairwise(spans):
-        if before.unit == after.unit and before.count >= after.count:
-            raise ValueError(f"must have its times in ascending order, but {after} follows {before}")
+    check_ascending(spans)
     return value
 
 

@@ -22,8 +22,8 @@ from rillnet.runtime.placement.placed import Placement
 from rillnet.runtime.record import LENGTH, PROCESSES
 from rillnet.runtime.rundirectory import RunDirectory
 from rillnet.runtime.session import Session
-from rillnet.training.experiment import Run
 from rillnet.training.extensions import Evaluate, Log, Save
+from rillnet.training.loading import Run
 from rillnet.training.trainer import Trainer
 
 _TOLD_EVERY = 0.1  # of the way

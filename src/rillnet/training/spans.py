@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -51,7 +53,11 @@ class Span:
     unit: Unit
 
     def steps(self, steps_per_epoch: int) -> float:
-        """How many steps long it is; the second is no measure of steps."""
+        """How many steps long it is; the second is no measure of steps.
+
+        Raises:
+            ValueError: it is told in seconds.
+        """
         if self.unit == "second":
             raise ValueError("a span in seconds is not a number of steps")
         return self.count * steps_per_epoch if self.unit == "epoch" else self.count
@@ -119,6 +125,26 @@ def _read_unit(word: str, clock: bool) -> tuple[Unit, float]:
         raise ValueError("must be in steps or epochs")
     hint = suggest(word, [name for name in known if len(name) > 3]) or f"known: {', '.join(known)}"
     raise ValueError(f"unknown unit {word!r}, {hint}")
+
+
+def check_ascending(times: Sequence[Span]) -> None:
+    """Looks whether each moment is later than the one before it, where both are counted in the same unit.
+
+    Args:
+        times: moments of a run.
+
+    Raises:
+        ValueError: one is not; its text is the rule that is broken.
+
+    Example:
+        >>> check_ascending([Span(5, "step"), Span(5, "step")])
+        Traceback (most recent call last):
+        ...
+        ValueError: must have its times in ascending order, but 5 steps follows 5 steps
+    """
+    for before, after in itertools.pairwise(times):
+        if before.unit == after.unit and before.count >= after.count:
+            raise ValueError(f"must have its times in ascending order, but {after} follows {before}")
 
 
 def _examples(clock: bool) -> str:

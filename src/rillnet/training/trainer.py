@@ -12,12 +12,13 @@ from typing import Any
 from torch import Tensor
 
 from rillnet.data.frames import SourceEnded
-from rillnet.errors import Fault, Interrupted, RequestError
+from rillnet.errors import Fault, FrameError, Interrupted, RequestError, RunError
 from rillnet.runtime.carrying import Carry
 from rillnet.runtime.checkpoint import Grouped
 from rillnet.runtime.clock import Clock
 from rillnet.runtime.evaluator import threads
 from rillnet.runtime.session import Session
+from rillnet.runtime.trying import told
 from rillnet.spec import Phase
 from rillnet.training.averaging import MovingAverage
 from rillnet.training.evaluation import Evaluation, evaluate
@@ -68,6 +69,7 @@ class Trainer:
         Raises:
             RequestError: nothing says how long, or more than one thing does; or an extension cannot do its work.
             Interrupted: SIGINT or SIGTERM came; the step was finished and saved.
+            FrameError: a frame failed after the net was edited, and nobody commands the run who could mend that.
             RunError: a loss or a parameter is no longer a finite number.
         """
         session = self.session
@@ -87,7 +89,7 @@ class Trainer:
                         session.placement.processes.settle()
             except Interrupted:
                 raise
-            except BaseException as error:
+            except BaseException as error:  # whatever ends a run stands in its journal
                 self._note_failure(error)
                 raise
         return self._latest()
@@ -101,7 +103,10 @@ class Trainer:
                     if session.clock.step >= end or self.stop_reason is not None:
                         break
                 before = session.clock.copy()
-                self._step(before)
+                try:
+                    self._step(before)
+                except FrameError as error:
+                    control.hold(error)  # raises it where nobody is there who could mend what fails
                 if control.asked_to_end(self._interrupted):
                     self._save_interrupted()
             self._finish()
@@ -130,11 +135,25 @@ class Trainer:
         for extension in self.extensions:
             extension.observe(session, scalars)
             if self._is_due(extension, before):
-                extension(session)
+                self._call(extension)
         if session.is_best and session.record is not None:
             session.checkpoint(wait=not session.run_spec.checkpoint.background)
         for observer in session.observers:
             observer(session)
+
+    def _call(self, extension: Extension) -> None:
+        """Has an extension do its work; where it fails after an edit, the run is held if somebody commands it."""
+        control = self.session.control
+        try:
+            extension(self.session)
+        except (RunError, Interrupted):  # what ends a run by right
+            raise
+        except Exception as error:  # whatever a block raises, where edits have made a net that fails on test data
+            if not control.unproven.is_any:
+                raise
+            failed = FrameError(f"{extension.name} after frame {self.session.clock.frame} failed: {told(error)}")
+            failed.__cause__ = error
+            control.hold(failed)
 
     def _is_due(self, extension: Extension, before: Clock) -> bool:
         """Whether an extension is due; of several processes, whose clocks on the wall differ, the first one says so."""

@@ -49,6 +49,7 @@ def test_a_union_gives_one_fault(values: Any, message: str) -> None:
     [
         (run(epoch=1), "run.epoch: unknown key; did you mean 'epochs'?"),
         ({"net": {}, "epochs": 1}, "epochs: unknown key; did you mean 'run.epochs'?"),
+        ({"net": {}, "seed": 1}, "seed: unknown key; did you mean 'run.seed'?"),
         ({"net": {}, "batch_size": 1}, "batch_size: unknown key; did you mean 'data.batch_size'?"),
         (
             {"net": {}, "zebra": 1},
@@ -122,6 +123,6 @@ def test_records_at(path: Path, names: list[str]) -> None:
 
 
 def test_keys_of() -> None:
-    assert keys_of(NetSpec) == ["name", "inputs", "blocks", "outputs", "extends"]
+    assert keys_of(NetSpec) == ["name", "inputs", "blocks", "outputs", "seed", "extends"]
     assert {"from", "blocks", "repeat"} <= set(keys_of(BlockSpec))
     assert not {"sources", "arguments"} & set(keys_of(BlockSpec))

@@ -10,7 +10,8 @@ from torch import nn
 
 from rillnet.errors import Fault, RequestError, suggest
 from rillnet.model.block import Block
-from rillnet.model.net import Net, record_of
+from rillnet.model.net import Net
+from rillnet.model.records import record_of
 from rillnet.spec import BlockSpec, SourceSpec
 
 

@@ -214,7 +214,7 @@ def restore(net: Net, beginning: Parts, edits: Iterable[Edit]) -> None:
     put(net, beginning)
     try:
         apply_all(net, edits, {name: one for name, one in beginning.modules.items() if one is not None})
-    except BaseException:
+    except BaseException:  # Ctrl-C too: the net of a run is never left half changed
         put(net, now)
         raise
 

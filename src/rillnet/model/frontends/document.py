@@ -59,7 +59,9 @@ class Document:
         Args:
             address: `net/conv1.kernel_size`, `learning/main.optimizer.lr`, `run.epochs`.
         """
-        return place_of(self._root, path_of(self._root, address)) if address else None
+        if not address or address.startswith("-"):  # an option of the command line stands in no document
+            return None
+        return place_of(self._root, path_of(self._root, address))
 
     def located(self, faults: Iterable[Fault]) -> list[Fault]:
         """The faults with their places, in the order of the document; those without a place come last."""

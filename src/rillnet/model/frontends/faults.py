@@ -113,7 +113,7 @@ def _known_key(key: str, path: Path, model: type[Record]) -> str:
     if near:
         return near
     if not path and model is ExperimentSpec:
-        for section in known:
+        for section in sorted(known, key=lambda name: name != "run"):  # a seed is the run's before it is the net's
             if any(key in keys_of(record) for record in records_at(model, (section,))):
                 return f"did you mean '{section}.{key}'?"
     return "known: " + ", ".join(known)

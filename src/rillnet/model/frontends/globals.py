@@ -65,7 +65,11 @@ class GlobalScope:
     values: Values
 
     def lookup(self, name: str, others: Mapping[str, Any] | None = None) -> Any:
-        """The value of a global."""
+        """The value of a global.
+
+        Raises:
+            ExpressionError: there is none of this name.
+        """
         definition = self.space.find("globals", name)
         if definition is None:
             if not self.values.is_complete:

@@ -1,6 +1,6 @@
 // A frame of many small pools for one stream: what is written in an afternoon for nets of these sizes to be fast, with
-// vectors of eight floats in the notation of GCC and Clang. SOURCES, SIZE and, of maps, HEIGHT and WIDTH are defined by
-// who compiles it; SIZE and WIDTH are multiples of 8, as is HEIGHT.
+// vectors of eight floats in the notation of GCC and Clang. SOURCES, SIZE (units or channels) and, of maps, HEIGHT and
+// WIDTH are defined by who compiles it; units, height and width are multiples of 8.
 #include <cstdint>
 #include <cstring>
 

@@ -7,6 +7,7 @@ input of a frame is read one frame later, as by the streaming rollout.
 from __future__ import annotations
 
 import ctypes
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -196,6 +197,12 @@ class ByHand(Peer):
         arguments = [ctypes.c_void_p] * 5 + [ctypes.c_int64]
         self.run, _ = Libraries().function(defined + BY_HAND.read_text(), arguments)
 
+    @staticmethod
+    def fits(case: StreamingCase) -> bool:
+        """Whether it was written for such sizes, and can be compiled."""
+        vectors = case.shape if len(case.shape) == 1 else case.shape[1:]
+        return all(size % 8 == 0 for size in vectors) and shutil.which("g++") is not None
+
     def frame(self, x: Tensor) -> None:
         before, after = self.buffers
         given, sent = (before, self.weights, self.index, self.biases), after[1:]
@@ -235,6 +242,7 @@ def peers_of(case: StreamingCase) -> dict[str, Callable[[], Peer]]:
         found["multiply-and-sum, compiled"] = lambda: MultiplyAndSum(case)
     if not case.sources:
         found["stacked, channels-last, in place"] = lambda: ChannelsLast(case)
-    found["C++ kernel by hand"] = lambda: ByHand(case)
+    if ByHand.fits(case):
+        found["C++ kernel by hand"] = lambda: ByHand(case)
     found[ALONE] = lambda: Kernel(case)
     return found

@@ -28,7 +28,8 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType
 
 
 @pytest.mark.parametrize(
-    ("shape", "sources", "act"), [((4,), 3, "tanh"), ((4, 5, 5), 2, "relu"), ((4, 5, 5), 0, "relu")]
+    ("shape", "sources", "act"),
+    [((4,), 3, "tanh"), ((16,), 3, "tanh"), ((4, 5, 5), 2, "relu"), ((4, 8, 16), 2, "relu"), ((4, 5, 5), 0, "relu")],
 )
 def test_all_variants_compute_the_same(
     shape: tuple[int, ...], sources: int, act: str, load: Callable[[str], ModuleType]

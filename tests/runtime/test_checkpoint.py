@@ -167,8 +167,7 @@ def test_steps_are_ordered_as_numbers(tmp_path: Path) -> None:
 
 
 def test_prune_keeps_the_newest_the_best_and_the_protected(tmp_path: Path) -> None:
-    paths = [save(tmp_path, step) for step in range(6)]
-    checkpoint.mark_best(paths[1])
+    paths = [checkpoint.save(tmp_path, step, {}, {}, best=step == 1) for step in range(6)]
     checkpoint.prune(tmp_path, 2, protect=[paths[0]])
     assert checkpoint.saved(tmp_path) == [paths[0], paths[1], paths[4], paths[5]]
     assert names(tmp_path)[:3] == [".lock", "best.json", "step-0000000000"]
@@ -187,9 +186,9 @@ def test_prune_does_not_count_damaged_ones(tmp_path: Path) -> None:
 
 def test_best_points_at_one(tmp_path: Path) -> None:
     first = checkpoint.save(tmp_path, 1, {}, {}, best=True)
-    second = checkpoint.save(tmp_path, 2, {}, {})
+    checkpoint.save(tmp_path, 2, {}, {})
     assert checkpoint.best(tmp_path) == first
-    checkpoint.mark_best(second)
+    second = checkpoint.save(tmp_path, 3, {}, {}, best=True)
     assert checkpoint.best(tmp_path) == second
     shutil.rmtree(second)
     assert checkpoint.best(tmp_path) is None

@@ -261,16 +261,6 @@ def set_aside_after(directory: Path, step: int) -> list[Path]:
     return moved
 
 
-def mark_best(path: Path) -> None:
-    """Points `best` at a checkpoint, in one step.
-
-    Raises:
-        RunError: the pointer cannot be written; it is as it was.
-    """
-    with failures_named(path.parent / BEST, "be written"):
-        _point(path)
-
-
 def best(directory: Path) -> Path | None:
     """The checkpoint that was saved as the best, or None if there is none."""
     try:

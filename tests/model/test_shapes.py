@@ -50,6 +50,7 @@ CASES = [
     (nn.Conv2d(3, 5, 3, stride=2), [IMAGE]),
     (nn.Flatten(), [IMAGE]),
     (nn.BatchNorm2d(3), [IMAGE]),
+    (nn.BatchNorm2d(3, momentum=None), [IMAGE]),
     (nn.MaxPool2d(2, return_indices=True), [IMAGE]),
     (nn.Embedding(9, 2), [LABEL]),
     (nn.Bilinear(2, 3, 4), [Signature((2,)), Signature((3,))]),

@@ -7,6 +7,7 @@ ordinary layer has, so that it can be told from the sizes of an example.
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 import re
 from collections.abc import Iterator, Sequence
@@ -112,8 +113,13 @@ def infer(module: nn.Module, sources: Sequence[Output]) -> Output:
     on_meta = all(tensor.is_meta for tensor in tensors)
     if on_meta and type(module).__module__.startswith(("torch.nn", "rillnet.")):
         inputs = [_tensors(source, probe, "meta") for source in sources]
-        with torch.no_grad(), torch.device("meta"):
-            return _signatures(_sent(module, inputs, {}), probe)
+        try:
+            with torch.no_grad(), torch.device("meta"):
+                return _signatures(_sent(module, inputs, {}), probe)
+        except Exception as error:  # whatever torch raises: only what needs values is tried with some
+            if not _needs_values(error):
+                raise
+        return _tried(copy.deepcopy(module).to_empty(device="cpu"), sources)
     try:
         with _unlogged(), FakeTensorMode(allow_non_fake_inputs=True) as mode, torch.no_grad():
             inputs = [_tensors(source, probe, _device_of(module)) for source in sources]
@@ -121,6 +127,11 @@ def infer(module: nn.Module, sources: Sequence[Output]) -> Output:
     except Exception as error:  # whatever the user's forward raised: only what needs values is tried with values
         if not _needs_values(error) or (on_meta and tensors):
             raise
+    return _tried(module, sources)
+
+
+def _tried(module: nn.Module, sources: Sequence[Output]) -> Output:
+    """What a module sends, found by running it on numbers."""
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         inputs = [_tensors(source, _REAL_BATCH, _device_of(module)) for source in sources]
         buffers = {name: buffer.clone() for name, buffer in module.named_buffers()}

@@ -21,6 +21,8 @@ const BEAT = 1000
 /** After so many milliseconds without a word the other side does not answer, and after so many it is asked anew. */
 const QUIET = 4500
 const SILENCE = 12000
+/** The same before its first answer, which waits until a large net is built. */
+const FIRST_SILENCE = 30000
 /** How long an attempt to connect may take. */
 const PATIENCE = 10000
 
@@ -115,8 +117,8 @@ export class Socket {
   }
 
   private look(): void {
-    const silence = this.answersPings ? Date.now() - this.heard : 0
-    if (silence > SILENCE) {
+    const silence = Date.now() - this.heard
+    if (silence > (this.answersPings ? SILENCE : FIRST_SILENCE)) {
       this.lose(this.socket!)
       return
     }

@@ -107,6 +107,15 @@ describe('a socket', () => {
     expect(FakeSocket.made.length).toBe(2)
   })
 
+  it('tells that a first answer is missing, and waits longer for it', () => {
+    newest().open()
+    newest().say({ type: 'status' })
+    vi.advanceTimersByTime(14_000)
+    expect([silences, FakeSocket.made.length]).toEqual([[true], 1])
+    vi.advanceTimersByTime(20_000)
+    expect(FakeSocket.made.length).toBe(2)
+  })
+
   it('tells that it is answered again', () => {
     newest().open()
     const { id } = JSON.parse(newest().sent[0]!) as { id: number }

@@ -233,7 +233,7 @@ class Placement:
             self.placed = PlacedNet(self.plan, self.rank, self.placed.groups)
             self._shard()
             note_sums(self.placed, self.heartbeat)
-        except BaseException:
+        except BaseException:  # whatever is wrong with the new plan, an interruption too: the old one goes on
             put_back()
             raise
         self.__dict__.pop("_slots", None)

@@ -107,7 +107,7 @@ class Sharing:
         self._scattering.show()
         try:
             yield
-        except BaseException:
+        except BaseException:  # whatever ends the step, an interruption too: parameters are as between steps
             self._scattering.rest()
             raise
         self.heartbeat.note("waits in", "gathering of parameters")

@@ -6,7 +6,7 @@ import asyncio
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as Expired
 from typing import Any, TypeVar
@@ -191,10 +191,7 @@ class LocalSession:
         Raises:
             Refused: it has not in time.
         """
-        deadline = self.now() + _READY_S
-        while not self.is_ready:
-            if self.now() > deadline:
-                raise self._busy(_READY_S)
+        for _ in self._looks():
             time.sleep(_POLL_S)
 
     async def ready(self) -> None:
@@ -203,11 +200,16 @@ class LocalSession:
         Raises:
             Refused: it has not in time.
         """
+        for _ in self._looks():
+            await asyncio.sleep(_POLL_S)
+
+    def _looks(self) -> Iterator[None]:
+        """One turn for each look that finds that the run has not begun."""
         deadline = self.now() + _READY_S
         while not self.is_ready:
             if self.now() > deadline:
                 raise self._busy(_READY_S)
-            await asyncio.sleep(_POLL_S)
+            yield
 
     def _busy(self, seconds: float) -> Refused:
         rule = f"the session has not come between two frames in {seconds:g} s; it is in a long step or an evaluation"
